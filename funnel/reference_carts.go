@@ -18,6 +18,7 @@ const (
 	stateSuperseded = "superseded"
 	stateOpen       = "open"
 	stateAbandoned  = "abandoned"
+	stateExcluded   = "excluded" // staff and test carts: beside the six, in no figure
 )
 
 // valueEvents are the cart events whose value is that of the whole cart.
