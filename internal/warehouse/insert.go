@@ -1,0 +1,86 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/kassa-analytics/kassa/collector"
+	"github.com/kassa-analytics/kassa/consentgate"
+)
+
+// Batch is what was sealed: after an error that is no DataError the same rows in the same order come again under the same token.
+type Batch struct {
+	Token    string // unique to the batch and the spool
+	Events   []collector.Event
+	Consents []consentgate.Record
+}
+
+// Insert stores a batch and brings every fact that it touches up to date. It returns nil once all of it is fsynced.
+//
+// Inserting the same batch again, wholly or after a crash in the middle, changes nothing. A *DataError says that the batch is at
+// fault; after any other error the outcome is unknown.
+func (w *Warehouse) Insert(ctx context.Context, b Batch) error {
+	if b.Token == "" {
+		return fmt.Errorf("inserting a batch: it has no token")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.insertConsents(ctx, b); err != nil {
+		return err
+	}
+	if len(b.Events) == 0 {
+		return nil
+	}
+	if err := w.insertEvents(ctx, b); err != nil {
+		return err
+	}
+	if err := w.insertTouched(ctx, b); err != nil {
+		return err
+	}
+	return w.fold(ctx, b.Token)
+}
+
+// exact are the settings under which rows go in: at once, whole, once a token, in every table fed by a view as well.
+func exact(ctx context.Context, token string) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"async_insert":               0,
+		"insert_deduplicate":         1,
+		"insert_deduplication_token": token,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		"max_insert_threads": 1,
+		// One block: a batch is one part a table, or none.
+		"max_insert_block_size":       1_048_576,
+		"min_insert_block_size_rows":  1_048_576,
+		"min_insert_block_size_bytes": 1 << 30,
+	}))
+}
+
+func (w *Warehouse) insertEvents(ctx context.Context, b Batch) error {
+	return w.send(exact(ctx, b.Token+"/events"), "events", "insert_events.sql", func(batch driver.Batch) error {
+		for i, c := range eventColumns() {
+			if err := batch.Column(i).Append(c.fill(b.Events)); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// send prepares, fills and sends one insert. Errors: *DataError or of unknown outcome.
+func (w *Warehouse) send(ctx context.Context, what, file string, fill func(driver.Batch) error) error {
+	batch, err := w.conn.PrepareBatch(ctx, statements.get(file))
+	if err != nil {
+		return fmt.Errorf("preparing to insert %s: %w", what, err)
+	}
+	defer batch.Close()
+	if err := fill(batch); err != nil {
+		return encoded(what, err)
+	}
+	if err := batch.Send(); err != nil {
+		return sent(what, err)
+	}
+	return nil
+}

@@ -1,0 +1,1 @@
+INSERT INTO consent_counts (shop, hour, purpose, decision, key, count)

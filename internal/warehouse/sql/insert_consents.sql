@@ -1,0 +1,1 @@
+INSERT INTO consents (shop, visitor, record_id, aliases, action, receipt_id, granted, denied, revoked, choices, notice_version, notice_language, notice_sha256, source, attested_by, given_at, recorded_at, expires_at, erase)

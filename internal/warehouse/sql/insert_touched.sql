@@ -1,0 +1,1 @@
+INSERT INTO touched (batch, kind, shop, key, sub, writer)

@@ -1,0 +1,1 @@
+SELECT number, name, checksum FROM migrations FINAL ORDER BY number

@@ -1,0 +1,1 @@
+INSERT INTO migration_lock (owner) SELECT {owner:String}
