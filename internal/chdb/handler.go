@@ -24,13 +24,19 @@ func (e *Engine) Handler() http.Handler {
 }
 
 func (e *Engine) serveStatement(w http.ResponseWriter, req *http.Request) {
+	// A page in a browser on this machine can reach a loopback listener too,
+	// and no browser is a client of this one.
+	if req.Header.Get("Origin") != "" || req.Header.Get("Sec-Fetch-Site") != "" {
+		http.Error(w, "requests of browsers are refused", http.StatusForbidden)
+		return
+	}
 	a, err := e.answer(req)
 	switch {
 	case req.Context().Err() != nil:
 		if err == nil {
 			_ = a.body.Close()
 		}
-		return // the client is gone
+		panic(http.ErrAbortHandler) // the client is gone; returning would say 200
 	case errors.Is(err, ErrClosed):
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return

@@ -92,6 +92,10 @@ func parseRequest(req *http.Request) (*request, error) {
 			r.settings = append(r.settings, setting{name, value})
 		}
 	}
+	if req.Method != http.MethodPost {
+		// As with a ClickHouse server: a GET changes nothing.
+		r.settings = append(r.settings, setting{"readonly", "2"})
+	}
 	slices.SortFunc(r.settings, func(a, b setting) int { return strings.Compare(a.name, b.name) })
 	body, err := decodeBody(req, decompress)
 	if err != nil {

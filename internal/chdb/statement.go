@@ -30,6 +30,7 @@ type task struct {
 	id     string
 	stop   func() bool   // ends the watch on the context
 	over   chan struct{} // closed when the statement runs no more
+	killed chan struct{} // closed when kill, once started, is done
 	once   sync.Once
 }
 
@@ -39,7 +40,7 @@ func (e *Engine) begin(ctx context.Context, r *request) (*task, error) {
 	if err := e.acquire(ctx); err != nil {
 		return nil, err
 	}
-	t := &task{engine: e, conn: e.connect(), id: r.queryID, over: make(chan struct{})}
+	t := &task{engine: e, conn: e.connect(), id: r.queryID, over: make(chan struct{}), killed: make(chan struct{})}
 	if t.conn == 0 {
 		e.release()
 		return nil, errors.New("the embedded engine refused a connection")
@@ -48,7 +49,11 @@ func (e *Engine) begin(ctx context.Context, r *request) (*task, error) {
 		t.id = uuid.NewString()
 	}
 	t.stop = context.AfterFunc(ctx, t.kill)
-	if err := t.prepare(r); err != nil {
+	err := t.prepare(r)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		t.end()
 		return nil, err
 	}
@@ -57,8 +62,10 @@ func (e *Engine) begin(ctx context.Context, r *request) (*task, error) {
 
 func (t *task) end() {
 	t.once.Do(func() {
-		t.stop()
 		close(t.over)
+		if !t.stop() {
+			<-t.killed // or its connection could outlive the engine
+		}
 		t.engine.disconnect(t.conn)
 		t.engine.release()
 	})
@@ -102,6 +109,7 @@ func quoteName(name string) string {
 // kill stops the statement, again and again until it runs no more: the first
 // time it may not have reached the engine's list of running queries yet.
 func (t *task) kill() {
+	defer close(t.killed)
 	query := newStatement("KILL QUERY WHERE Settings['log_comment'] = "+quote(t.id)+
 		" OR Settings['query_cache_tag'] = "+quote(t.id)+" ASYNC", "Null", nil, nil)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
@@ -173,9 +181,19 @@ func (t *task) appendAll(ctx context.Context, stream uintptr, data *bufio.Reader
 	lib := t.engine.lib
 	chunk := make([]byte, insertChunk)
 	for {
-		n, err := io.ReadFull(data, chunk)
+		// Not io.ReadFull: it would call a body that was cut short a short
+		// last chunk, and the half insert would be committed.
+		n, err := 0, error(nil)
+		for n < len(chunk) && err == nil {
+			var got int
+			got, err = data.Read(chunk[n:])
+			n += got
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("read the data of an insert: %w", err)
 		}
 		if n > 0 {
 			state := lib.insertAppend(stream, unsafe.Pointer(&chunk[0]), uintptr(n))
@@ -184,11 +202,8 @@ func (t *task) appendAll(ctx context.Context, stream uintptr, data *bufio.Reader
 				return insertException(lib.insertError(stream))
 			}
 		}
-		switch {
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
+		if err == io.EOF {
 			return nil
-		case err != nil:
-			return fmt.Errorf("read the data of an insert: %w", err)
 		}
 	}
 }

@@ -29,6 +29,8 @@ func (e *Engine) transport(*http.Transport) (http.RoundTripper, error) { return 
 func (e *Engine) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
+		// A sender that never comes to an end is let go with the context.
+		defer context.AfterFunc(req.Context(), func() { _ = req.Body.Close() })()
 	}
 	a, err := e.answer(req)
 	if err != nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package chdb_test
+
+const raceEnabled = false
