@@ -58,23 +58,31 @@ func (g *Gate) Grant(ctx context.Context, d Decision) (Outcome, error) {
 	}
 	visitor := g.keys.Pseudonyms(d.Shop, KindVisitor, d.Visitor)
 	defer g.turns.take(visitor[0]).Unlock()
-	g.revocations(ctx, &r, visitor)
 	now := g.clock()
 	given := g.after(now, d.Shop, visitor)
 	if !d.GivenAt.IsZero() {
-		given = d.GivenAt.Truncate(time.Millisecond).UTC()
+		given = time.UnixMilli(d.GivenAt.UnixMilli()).UTC()
 	}
 	r.GivenAt, r.RecordedAt = given.UnixMilli(), now.UnixMilli()
+	g.revocations(ctx, &r, visitor)
 	switch {
 	case len(r.Granted) > 0:
 		return g.grant(ctx, d, r, visitor, given, now)
 	case len(r.Revoked) > 0:
 		r.Action, r.Visitor, r.Aliases = ActionWithdrawal, visitor[0], visitor[1:]
-		return Outcome{Purposes: d.Purposes, GivenAt: given, IssuedAt: now}, g.commit(ctx, r)
+		return g.commitNothing(ctx, d, r)
 	}
 	quarter := now.Truncate(15 * time.Minute).UnixMilli()
 	r.Action, r.GivenAt, r.RecordedAt = ActionRefusal, quarter, quarter
-	return Outcome{Purposes: d.Purposes, GivenAt: given, IssuedAt: now}, g.commit(ctx, r)
+	return g.commitNothing(ctx, d, r)
+}
+
+// commitNothing commits a record that no receipt stands for.
+func (g *Gate) commitNothing(ctx context.Context, d Decision, r Record) (Outcome, error) {
+	if err := g.commit(ctx, r); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Purposes: d.Purposes}, nil
 }
 
 // grant signs the receipt and commits the record behind it.
@@ -99,16 +107,24 @@ func (g *Gate) grant(ctx context.Context, d Decision, r Record, visitor []Pseudo
 	return Outcome{Receipt: compact, ReceiptID: r.ID, Purposes: d.Purposes, GivenAt: given, IssuedAt: now.UTC().Truncate(time.Second), ExpiresAt: expires}, nil
 }
 
-// revocations fills in which of the denied purposes the visitor had allowed before. Where the past cannot be asked, all of them count:
-// one override too many harms nobody.
+// revocations fills in what the decision takes back: of the purposes denied those the visitor had allowed before (where nothing is allowed
+// now, those the visitor had said anything about), and of the purposes allowed those that a newer decision has taken back already, which
+// happens when a server reports a consent of the past. Where earlier decisions cannot be looked up, every denial counts: one override too
+// many harms nobody.
 func (g *Gate) revocations(ctx context.Context, r *Record, visitor []Pseudonym) {
-	if len(r.Denied) == 0 {
-		return
+	var state visitorState
+	var err error
+	if len(r.Denied) > 0 || r.AttestedBy != "" {
+		state, err = g.visitor(ctx, r.Shop, visitor)
 	}
-	state, err := g.visitor(ctx, r.Shop, visitor)
 	for _, p := range r.Denied {
-		before, ok := state.on(p)
-		if ok && before.granted || err != nil {
+		before, known := state.on(p)
+		if err != nil || before.granted || known && len(r.Granted) == 0 {
+			r.Revoked = append(r.Revoked, p)
+		}
+	}
+	for _, p := range r.Granted {
+		if at, denied := state.denial(p); denied && at >= r.GivenAt || g.denied(r.Shop, visitor, r.GivenAt)&g.bit(p) != 0 {
 			r.Revoked = append(r.Revoked, p)
 		}
 	}

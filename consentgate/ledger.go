@@ -35,8 +35,8 @@ type Record struct {
 	ReceiptID string   `cbor:"6,keyasint,omitempty"`
 	Granted   []string `cbor:"7,keyasint,omitempty"` // purposes allowed, sorted
 	Denied    []string `cbor:"8,keyasint,omitempty"` // purposes asked for and not allowed, sorted
-	// Revoked are those of Denied that the visitor had allowed before, or AllPurposes. They override every receipt given at or
-	// before GivenAt; a ledger's rows with Revoked are all that Restore needs.
+	// Revoked are the purposes this decision takes back, or AllPurposes: every receipt given at or before GivenAt is overridden for
+	// them. A grant names here what it allows but a newer decision had taken back before it was reported. Restore lives on these.
 	Revoked []string `cbor:"9,keyasint,omitempty"`
 	Choices []byte   `cbor:"10,keyasint,omitempty"` // JSON object: purpose → details, such as the frequency of mail
 

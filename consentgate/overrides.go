@@ -2,6 +2,7 @@ package consentgate
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 )
 
@@ -142,10 +143,12 @@ func (s *overrideSet) prune(over func(at int64) bool) (dropped int) {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for key, e := range sh.first {
-			if _, several := sh.more[key]; several || e&erasedBit != 0 || !over(int64(e>>maskWidth)) {
-				continue // several entries: rare, they go when the last has been replaced
+			// An entry that matters keeps the visitor's others: there are few of them, and their order is not worth the code.
+			if e&erasedBit != 0 || !over(int64(e>>maskWidth)) || slices.ContainsFunc(sh.more[key], func(e uint64) bool { return !over(int64(e >> maskWidth)) }) {
+				continue
 			}
 			delete(sh.first, key)
+			delete(sh.more, key)
 			dropped++
 		}
 		sh.mu.Unlock()

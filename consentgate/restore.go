@@ -34,13 +34,13 @@ func (g *Gate) override(r Record, before visitorState) {
 		g.deny(r, erasedBit, r.GivenAt)
 	}
 	for _, p := range r.Denied {
-		if c, ok := before.on(p); ok && c.granted && c.at <= r.GivenAt {
+		if before.everGranted(p) {
 			g.deny(r, g.bit(p), r.GivenAt)
 		}
 	}
 	for _, p := range r.Granted {
-		if c, ok := before.on(p); ok && !c.granted && c.at >= r.GivenAt {
-			g.deny(r, g.bit(p), c.at)
+		if at, denied := before.denial(p); denied && at >= r.GivenAt {
+			g.deny(r, g.bit(p), at)
 		}
 	}
 }

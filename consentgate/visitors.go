@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// choice is the newest a visitor said about one purpose.
+// choice is the newest yes, or the newest no, of a visitor about one purpose.
 type choice struct {
 	purpose   string // AllPurposes: about every purpose
 	granted   bool
@@ -40,7 +40,7 @@ func (s visitorState) with(r Record) visitorState {
 
 func (s *visitorState) add(c choice) {
 	for i, old := range s.choices {
-		if old.purpose != c.purpose {
+		if old.purpose != c.purpose || old.granted != c.granted {
 			continue
 		}
 		if newerChoice(c, old) {
@@ -75,6 +75,21 @@ func (s visitorState) on(purpose string) (newest choice, ok bool) {
 	return newest, ok
 }
 
+// denial is the newest no about a purpose.
+func (s visitorState) denial(purpose string) (at int64, ok bool) {
+	for _, c := range s.choices {
+		if !c.granted && (c.purpose == purpose || c.purpose == AllPurposes) {
+			at, ok = max(at, c.at), true
+		}
+	}
+	return at, ok
+}
+
+// everGranted tells whether there was a yes about a purpose.
+func (s visitorState) everGranted(purpose string) bool {
+	return slices.ContainsFunc(s.choices, func(c choice) bool { return c.granted && c.purpose == purpose })
+}
+
 // newest is the time of the newest choice, Unix ms; 0 without one.
 func (s visitorState) newest() int64 {
 	var t int64
@@ -88,8 +103,8 @@ func (s visitorState) newest() int64 {
 func (s visitorState) granted() []choice {
 	var list []choice
 	for _, c := range s.choices {
-		if newest, _ := s.on(c.purpose); newest.granted && newest.purpose == c.purpose {
-			list = append(list, newest)
+		if newest, _ := s.on(c.purpose); c.granted && newest.granted {
+			list = append(list, c)
 		}
 	}
 	return list
