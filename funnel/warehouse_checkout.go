@@ -129,17 +129,17 @@ func (w *Warehouse) Checkout(ctx context.Context, shop Shop, q Query) (Checkout,
 func (w *Warehouse) checkout(ctx context.Context, shop Shop, q Query, into *checkoutTallies) error {
 	return w.each(ctx, "checkout", shop, q, func(rows driver.Rows) error {
 		var (
-			overBuckets     uint8
+			over            string
 			key, state      string
 			day             time.Time
 			furthest, carts uint64
 			c               cartCount
 		)
-		if err := rows.Scan(&overBuckets, &key, &day, &furthest, &state, &carts, &c.skipped, &c.value); err != nil {
+		if err := rows.Scan(&over, &key, &day, &furthest, &state, &carts, &c.skipped, &c.value); err != nil {
 			return err
 		}
 		c.furthest, c.state, c.carts = int(furthest), state, int(carts)
-		if overBuckets == 1 {
+		if over == "bucket" {
 			into.bucket(dateOf(day)).add(c)
 			return nil
 		}

@@ -54,7 +54,7 @@ WITH
         WHERE purchases.at <= idle.last_activity + toIntervalMillisecond({superseded_within_ms:Int64})
     )
 SELECT
-    grouping(key) AS over_buckets,
+    if(grouping(key) = 0, 'key', 'bucket') AS over,
     key,
     multiIf({interval:String} = '', toDate(0), {interval:String} = 'week', toMonday(day), {interval:String} = 'month', toStartOfMonth(day), day) AS bucket,
     furthest,
@@ -70,4 +70,4 @@ SELECT
     sumMap(if(value IS NULL, map(), map(toString(currency), assumeNotNull(value)))) AS value_by_currency
 FROM carts
 GROUP BY GROUPING SETS ((key, furthest, state), (bucket, furthest, state))
-ORDER BY over_buckets, key, bucket, furthest, state
+ORDER BY over, key, bucket, furthest, state
