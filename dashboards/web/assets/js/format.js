@@ -17,35 +17,33 @@ const missing = (x) => x === null || x === undefined || Number.isNaN(x);
 export const count = (n) => (missing(n) ? NONE : nf({ maximumFractionDigits: 0 }).format(n));
 export const decimal = (n) => (missing(n) ? NONE : nf({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(n));
 
-/** A ratio 0..1 as a percentage; one decimal below 99.95 %. */
+/** A ratio 0..1 as a percentage, with one decimal unless told otherwise. */
 export function percent(x, digits = 1) {
   if (missing(x)) return NONE;
-  return nf({ style: 'percent', minimumFractionDigits: 0, maximumFractionDigits: digits }).format(x);
+  return nf({ style: 'percent', minimumFractionDigits: x === 0 || x === 1 ? 0 : digits, maximumFractionDigits: digits }).format(x);
 }
 
 /** low–high of an interval, "25.1–31.9%". */
 export function interval(low, high) {
   if (missing(low) || missing(high)) return NONE;
-  const number = nf({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  return `${number.format(low * 100)}–${percentFixed(high)}`;
+  return `${nf({ minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(low * 100)}–${percent(high)}`;
 }
-const percentFixed = (x) => nf({ style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(x);
 
-/** A decimal string in a currency, exact: it never becomes a float. whole: without minor units where it is large. */
+/** A decimal string in a currency, exact: it never becomes a float. whole: without minor units from 100 upwards. */
 export function money(amount, currency, whole = false) {
   if (missing(amount)) return NONE;
   const style = { style: 'currency', currency, currencyDisplay: 'narrowSymbol' };
   try {
-    return nf(whole && Math.abs(Number(amount)) >= 1000 ? { ...style, maximumFractionDigits: 0 } : style).format(amount);
+    return nf(whole && Math.abs(Number(amount)) >= 100 ? { ...style, maximumFractionDigits: 0 } : style).format(amount);
   } catch {
     return `${amount} ${currency}`;
   }
 }
 
 /** Amounts by currency, {EUR: "…"}, largest first; never added together. */
-export function amounts(byCurrency) {
+export function amounts(byCurrency, whole = true) {
   return Object.entries(byCurrency || {}).sort((a, b) => Number(b[1]) - Number(a[1]))
-    .map(([currency, amount]) => ({ currency, amount, text: money(amount, currency, true) }));
+    .map(([currency, amount]) => ({ currency, amount, text: money(amount, currency, whole) }));
 }
 
 /** Amounts by currency on one line. */

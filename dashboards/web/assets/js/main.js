@@ -122,7 +122,7 @@ function showFigures(main, q, { cust, byDevice, byChannel, cov }) {
     h('div', { class: 'when' },
       h('h1', {}, f.span(cust.period.from, cust.period.to)),
       h('p', { class: 'hint' }, [before ? w.bar.against(f.span(before.from, before.to)) : '', w.bar.asOf(f.clock(cust.generated_at, cust.period.timezone), cust.period.timezone)].filter(Boolean).join(' · '))),
-    customers(cust, q.interval), acquisition(cust), checkout(byDevice, byChannel), coverage(cov.coverage));
+    customers(cust, q.interval), acquisition(cust), checkout(byDevice, byChannel), coverage(cov));
 }
 
 /** No figure in this period: is it the period, or has nothing been measured at all? */

@@ -37,13 +37,13 @@ function initiatives(rows, total) {
   let by = 'all';
   let all = false;
   const draw = () => {
-    const keys = by === 'all' ? ['channel', 'source', 'campaign'] : [by];
+    const keys = by === 'all' ? ['channel', 'source', 'medium', 'campaign'] : [by];
     const groups = sum(rows, keys);
     const shown = all ? groups : groups.slice(0, SHOWN);
     place.replaceChildren(
       table(t.initiatives,
-        [...keys.map((k) => ({ text: t[k] })), { text: t.newCustomers, num: true }, { text: t.share, num: true, wide: true }, { text: t.revenue, num: true }],
-        shown.map((g) => [...g.keys.map((k, i) => (i > 0 && !k ? h('span', { class: 'hint' }, f.NONE) : name(k))), f.count(g.new_customers), f.percent(g.new_customers / total), f.moneyLine(g.revenue)]), 'initiatives'),
+        [{ text: by === 'all' ? t.initiative : t[by] }, { text: t.newCustomers, num: true }, { text: t.share, num: true, wide: true }, { text: t.revenue, num: true }],
+        shown.map((g) => [title(g.keys), f.count(g.new_customers), f.percent(g.new_customers / total), f.moneyLine(g.revenue)]), 'initiatives'),
       groups.length > shown.length ? h('button', { class: 'link', onclick: () => { all = true; draw(); } }, t.more(groups.length - shown.length)) : '');
   };
   draw();
@@ -84,6 +84,13 @@ function fromUnits(n, digits) {
   const text = (n < 0n ? -n : n).toString().padStart(5, '0');
   const fraction = text.slice(-4).slice(0, digits);
   return `${n < 0n ? '-' : ''}${text.slice(0, -4)}${fraction ? `.${fraction}` : ''}`;
+}
+
+/** An initiative's name: its channel, and behind it the source and campaign where they add anything. */
+function title(keys) {
+  const [first, source, , campaign] = keys;
+  const more = [source, campaign].filter((k) => k && !t.names[k]).join(' · ');
+  return [name(first), more ? h('span', { class: 'hint more' }, more) : null];
 }
 
 function name(key) {

@@ -46,11 +46,13 @@ function worst(steps) {
   if (!lossy.length) return h('p', { class: 'answer' }, t.noLoss);
   const most = lossy.reduce((a, b) => (b.abandoned > a.abandoned ? b : a));
   const total = steps.reduce((n, st) => n + st.abandoned, 0);
-  const steepest = lossy.reduce((a, b) => (b.abandonment_rate > a.abandonment_rate ? b : a));
-  const range = `${f.percent(steepest.abandonment_rate_low)} and ${f.percent(steepest.abandonment_rate_high)}`;
+  const range = (st) => `${f.percent(st.abandonment_rate_low)} and ${f.percent(st.abandonment_rate_high)}`;
+  const byRate = [...lossy].sort((a, b) => b.abandonment_rate - a.abandonment_rate);
+  const other = byRate[0] === most ? byRate[1] : byRate[0];
+  const also = !other ? [] : (byRate[0] === most ? t.next : t.steepest)(t.label(other.step), f.percent(other.abandonment_rate), range(other));
   return h('div', { 'data-figure': 'worst' },
     sentence(t.answer(most.abandoned, total, t.where(most.step), f.count), 'answer'),
-    sentence(t.steepest(t.label(steepest.step), f.percent(steepest.abandonment_rate), range), 'said'));
+    sentence([...t.rateOfMost(f.percent(most.abandonment_rate), range(most)), ...also], 'said'));
 }
 
 function drawing(steps) {
@@ -68,7 +70,7 @@ function drawing(steps) {
         st.skipped ? h('span', { class: 'hint' }, t.skippedBy(f.count(st.skipped))) : null),
       h('div', { class: 'step-carts' }, f.count(st.carts)),
       h('div', { class: 'step-bar' }, funnelStep({ first, carts: st.carts, on, lost: st.abandoned, rest, last, label: t.bar(name, f.count(st.carts), f.count(on), f.count(st.abandoned), f.count(rest)) }),
-        last || st.median_seconds_to_next === null ? null : h('span', { class: 'between' }, t.tonext(f.duration(st.median_seconds_to_next)))),
+        last || st.median_seconds_to_next === null ? null : h('span', { class: 'between' }, f.duration(st.median_seconds_to_next), h('span', { class: 'wide-only' }, t.toNext))),
       last && !st.abandoned ? h('div', { class: 'step-rate' }) : h('div', { class: 'step-rate' },
         h('span', {}, h('b', {}, f.percent(st.abandonment_rate)), ' ', h('span', { class: 'hint' }, f.interval(st.abandonment_rate_low, st.abandonment_rate_high))),
         whisker(st.abandonment_rate, st.abandonment_rate_low, st.abandonment_rate_high, max)));
@@ -78,7 +80,7 @@ function drawing(steps) {
     h('div', { class: 'steps-head', 'aria-hidden': 'true' }, h('span', {}), h('span', {}, t.reached), h('span', {}), h('span', { title: t.whisker }, `${t.rowRate} (${t.interval})`)),
     h('ol', { class: 'steps' }, rows),
     tableAlternative(w.table, t.funnel,
-      [{ text: t.step }, ...[t.reached, t.ofFirst, t.ofPrevious, t.skipped, t.abandoned, t.abandonment, t.interval, t.next].map((text) => ({ text, num: true }))],
+      [{ text: t.step }, ...[t.reached, t.ofFirst, t.ofPrevious, t.skipped, t.abandoned, t.abandonment, t.interval, t.toNextStep].map((text) => ({ text, num: true }))],
       steps.map((st) => [t.label(st.step), f.count(st.carts), f.percent(st.rate_from_first), f.percent(st.rate_from_previous), f.count(st.skipped), f.count(st.abandoned),
         f.percent(st.abandonment_rate), f.interval(st.abandonment_rate_low, st.abandonment_rate_high), f.duration(st.median_seconds_to_next)])));
 }
@@ -106,7 +108,7 @@ function groups(title, keyTitle, list, name) {
   return h('div', { class: 'block' }, h('h3', {}, title),
     table(title,
       [{ text: keyTitle }, { text: t.carts, num: true }, { text: t.abandonment, num: true }, { text: t.interval, wide: true }, { text: t.value, num: true }],
-      rows.map((r) => [r.key, f.count(r.g.carts), f.percent(r.g.abandonment_rate),
+      rows.map((r) => [r.key, f.count(r.g.carts), [f.percent(r.g.abandonment_rate), h('span', { class: 'hint small-only', 'aria-hidden': 'true' }, f.interval(r.low, r.high))],
         h('span', { class: 'range-cell', title: f.interval(r.low, r.high) }, h('span', { class: 'sr' }, f.interval(r.low, r.high)), whisker(r.g.abandonment_rate, r.low, r.high, max)),
         f.moneyLine(r.g.abandoned_value)]), 'groups'));
 }

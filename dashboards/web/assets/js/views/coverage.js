@@ -7,8 +7,9 @@ import * as f from '../format.js';
 
 const t = w.coverage;
 
-/** c: the coverage object of any answer. */
-export function coverage(c) {
+/** report: the answer of /coverage. */
+export function coverage(report) {
+  const c = report.coverage;
   const known = c.ratio !== null && c.ratio !== undefined;
   return h('section', { id: 'coverage', class: 'card slim', 'aria-labelledby': 'coverage-h' },
     h('header', { class: 'card-head' }, h('h2', { id: 'coverage-h' }, t.heading)),
@@ -18,7 +19,17 @@ export function coverage(c) {
       item('orders_measured', t.orders, f.count(c.orders_measured)),
       known ? item('orders_total', t.ordersTotal, f.count(c.orders_total)) : null,
       item('consented_sessions', t.sessions, f.count(c.consented_sessions)),
-      item('unconsented_page_views', t.unconsented, f.count(c.unconsented_page_views), t.unconsentedHint)));
+      item('unconsented_page_views', t.unconsented, f.count(c.unconsented_page_views), t.unconsentedHint),
+      decisions(report.decisions || [])));
+}
+
+/** How many of those who were asked said yes, by purpose; withdrawals are changes of mind, not answers to the question. */
+function decisions(list) {
+  return [...new Set(list.map((d) => d.purpose))].map((purpose) => {
+    const of = (decision) => list.filter((d) => d.purpose === purpose && d.decision === decision).reduce((n, d) => n + d.count, 0);
+    const [yes, all] = [of('granted'), of('granted') + of('refused')];
+    return all ? item(`decisions:${purpose}`, `${t.decisions} ${(t.purposes[purpose] || purpose).toLowerCase()}`, f.percent(yes / all), t.decisionsHint(f.count(yes), f.count(all))) : null;
+  });
 }
 
 function item(key, name, value, hint) {

@@ -18,7 +18,7 @@ export function customers(data, interval) {
       at('customers', t.customers, f.count(data.customers)),
       revenue(t.revenue, 'revenue', data.revenue, before.revenue, t.revenueHint),
       at('orders', t.orders, f.count(data.orders)),
-      revenue(t.average, 'average_order_value', data.average_order_value, before.average_order_value),
+      revenue(t.average, 'average_order_value', data.average_order_value, before.average_order_value, '', false),
       at('orders_per_customer', t.perCustomer, f.decimal(data.orders_per_customer)),
       at('repeat_rate', t.repeat, f.percent(data.repeat_rate), { points: true, hint: t.repeatHint })),
     data.customers > 0 ? concentration(data) : null,
@@ -26,8 +26,8 @@ export function customers(data, interval) {
 }
 
 /** Money by currency: the change is shown where one currency is compared with itself. */
-function revenue(name, key, now, before, hint) {
-  const all = f.amounts(now);
+function revenue(name, key, now, before, hint, whole = true) {
+  const all = f.amounts(now, whole).filter((a, i) => i === 0 || Number(a.amount) !== 0);
   const main = all[0];
   const others = all.slice(1).map((a) => a.text).join(' + ');
   return figure({
