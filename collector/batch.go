@@ -5,8 +5,11 @@ import "time"
 // Limits of a batch. Longer texts are cut (see textLimits); longer identifiers are refused.
 const (
 	MaxEvents    = 500
-	MaxItems     = 200
+	MaxItems     = 200     // of an event
 	MaxBodyBytes = 1 << 20 // decompressed
+
+	// maxBatchItems bounds the memory a body of empty items could ask for.
+	maxBatchItems = 10_000
 
 	maxID      = 200 // characters of event id, session, cart, order, customer; of visitor ids on token wires
 	maxContact = 320 // characters
@@ -96,6 +99,7 @@ type Result struct {
 	Accepted   int // durable here
 	Duplicates int // seen before: the same id counts once
 	Rejected   []Rejection
+	Index      uint64 // the spool record that holds the accepted ones; 0 = none
 }
 
 // reset empties the batch and keeps its memory for the next.
@@ -107,3 +111,6 @@ func (b *Batch) reset() {
 
 // Faults are what is wrong with the batch itself (shop, visitor, events …); where there are any, none of it can be used.
 func (b *Batch) Faults() []Rejection { return b.faults }
+
+// Small tells whether a batch's memory is worth keeping for the next one.
+func (b *Batch) Small() bool { return cap(b.items) <= 2048 }

@@ -198,9 +198,9 @@ func (d *decoder) items(e *Input) {
 	}
 	start := len(d.b.items)
 	d.array(func(i int) {
-		if i >= MaxItems {
+		if i >= MaxItems || len(d.b.items) >= maxBatchItems {
 			if e.fault == nil {
-				e.fault = reject(ReasonTooManyItems, "/items", "must not have more than "+strconv.Itoa(MaxItems)+" items")
+				e.fault = reject(ReasonTooManyItems, "/items", "must not have more than "+strconv.Itoa(MaxItems)+" items, "+strconv.Itoa(maxBatchItems)+" in the whole batch")
 			}
 			d.skip()
 			return

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Rewrites crawlers.txt from a release of the npm package crawler-user-agents: sh gen.sh 1.60.0
+set -eu
+version=$1
+here=$(cd "$(dirname "$0")" && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+npm pack --silent "crawler-user-agents@$version" >/dev/null
+tar xzf ./*.tgz
+node - "$version" >"$here/crawlers.txt" <<'JS'
+const fs = require('fs');
+const list = JSON.parse(fs.readFileSync('package/crawler-user-agents.json', 'utf8'));
+const comment = (text) => text.split('\n').map((l) => ('# ' + l).trimEnd()).join('\n');
+console.log('# Patterns of known crawlers, one Go regular expression a line.');
+console.log(`# Derived by gen.sh from crawler-user-agents.json of the npm package crawler-user-agents ${process.argv[2]} (its "pattern" fields, in its order).`);
+console.log('#');
+console.log(comment(fs.readFileSync('package/LICENSE', 'utf8').trim()));
+for (const { pattern } of list) console.log(pattern.replaceAll('\\/', '/'));
+JS
