@@ -75,14 +75,8 @@ type Item struct {
 	Quantity int64         `cbor:"6,keyasint,omitempty"` // 0 = not told, counts as one
 }
 
-// EncodeEvents writes events as they lie in the spool: one CBOR array (RFC 8949) with integer keys.
-func EncodeEvents(events []Event) ([]byte, error) {
-	b, err := cbor.Marshal(events)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %d events: %w", len(events), err)
-	}
-	return b, nil
-}
+// EncodeEvents writes events as they lie in the spool; see AppendEvents. The error is always nil.
+func EncodeEvents(events []Event) ([]byte, error) { return AppendEvents(nil, events), nil }
 
 // DecodeEvents reads what EncodeEvents wrote; unknown keys, of a newer version, are passed over.
 func DecodeEvents(b []byte) ([]Event, error) {
