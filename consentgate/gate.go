@@ -117,6 +117,9 @@ func NewGate(c Config) (*Gate, error) {
 // Purposes lists the purposes a visitor can decide on.
 func (g *Gate) Purposes() []string { return slices.Clone(g.purposes) }
 
+// KnowsShop tells whether a shop is configured.
+func (g *Gate) KnowsShop(shop string) bool { return g.knownShop(shop) }
+
 // ValidVisitor tells whether a raw visitor id has the form asked for: 16–64 of [A-Za-z0-9_-] from a browser; from a server that
 // identified itself with a token, or from an import, 1–200 characters.
 func ValidVisitor(id string, attested bool) bool {
