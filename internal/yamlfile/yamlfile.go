@@ -50,6 +50,13 @@ func (p *Problems) Err() error {
 	return errors.Join(p.errs...)
 }
 
+// Take is Err, and forgets the problems: later readings of the same nodes start anew.
+func (p *Problems) Take() error {
+	err := p.Err()
+	p.errs = nil
+	return err
+}
+
 // Node is one value of a file, or of something that stands in for a file.
 type Node struct {
 	problems *Problems
