@@ -14,9 +14,22 @@ import (
 	"github.com/kassa-analytics/kassa/collector"
 )
 
-// Sink takes events in. It answers once they are durable; what it has taken before it counts as duplicate.
+// Sink takes events in.
 type Sink interface {
+	// Import answers once the events are durable.
 	Import(ctx context.Context, b Batch) (collector.Result, error)
+	// Outcome tells what became of the events accepted under a tag, once the warehouse has them.
+	Outcome(ctx context.Context, tag uint64) (Outcome, error)
+}
+
+// Outcome counts accepted events by what became of them.
+type Outcome struct {
+	Stored        int `json:"stored"`
+	LateDuplicate int `json:"late_duplicate"` // stored by an earlier import
+	DeadLettered  int `json:"dead_lettered"`  // the warehouse refuses them
+	Suppressed    int `json:"suppressed"`     // of people who have asked to be erased
+	// Complete tells that nothing of the tag waits for the warehouse any more.
+	Complete bool `json:"complete"`
 }
 
 // Batch is a piece of an import.
@@ -24,6 +37,7 @@ type Batch struct {
 	Shop   string
 	Basis  string // the legal basis of the import
 	Device string // of all its events: desktop, mobile, tablet, other; empty = unknown
+	Tag    uint64 // for Outcome; 0 = none
 	Events []collector.Input
 }
 
@@ -35,6 +49,8 @@ type Summary struct {
 	Skipped            int      `json:"skipped"`    // no rule names them
 	OlderThanRetention int      `json:"older_than_retention"`
 	Rejected           int      `json:"rejected"`
+	Suppressed         int      `json:"suppressed,omitzero"`     // of people who have asked to be erased
+	Pending            int      `json:"pending,omitzero"`        // durable, and not yet in the warehouse
 	FirstReasons       []string `json:"first_reasons,omitempty"` // of the first rejected rows, with their lines
 }
 
@@ -42,6 +58,12 @@ type Summary struct {
 func (s *Summary) Write(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "read %d, stored %d, duplicates %d, skipped %d, older than retention %d, rejected %d\n",
 		s.Read, s.Stored, s.Duplicates, s.Skipped, s.OlderThanRetention, s.Rejected)
+	if s.Suppressed > 0 {
+		_, _ = fmt.Fprintf(w, "  %d left out: these people have asked to be erased\n", s.Suppressed)
+	}
+	if s.Pending > 0 {
+		_, _ = fmt.Fprintf(w, "  %d are safe on disk and wait for the warehouse, which does not answer\n", s.Pending)
+	}
 	for _, r := range s.FirstReasons {
 		_, _ = fmt.Fprintf(w, "  rejected %s\n", r)
 	}
@@ -98,7 +120,28 @@ func (im *Importer) File(ctx context.Context, name string, total *Summary) (err 
 		}
 		return err
 	}
+	out, err := im.Sink.Outcome(ctx, at.Tag)
+	if err != nil {
+		return fmt.Errorf("asking what became of the import: %w", err)
+	}
+	at.Summary.settle(out)
 	return im.Positions.forget(at)
+}
+
+// settle replaces what was answered on arrival by what became of the events: of a batch that was sent again, after a cut, some are stored
+// under the first sending. What is neither stored nor lost counts once already.
+func (s *Summary) settle(out Outcome) {
+	rest := s.Read - s.Skipped - s.OlderThanRetention - s.Rejected - out.Stored - out.DeadLettered - out.Suppressed
+	s.Stored, s.Suppressed = out.Stored, out.Suppressed
+	if out.Complete {
+		s.Duplicates = rest
+	} else {
+		s.Duplicates += out.LateDuplicate
+		s.Pending = rest - s.Duplicates
+	}
+	for range out.DeadLettered {
+		s.reject("the warehouse refuses a row; kassa deadletters list tells why")
+	}
 }
 
 func (s *Summary) add(o *Summary) {
@@ -108,6 +151,8 @@ func (s *Summary) add(o *Summary) {
 	s.Skipped += o.Skipped
 	s.OlderThanRetention += o.OlderThanRetention
 	s.Rejected += o.Rejected
+	s.Suppressed += o.Suppressed
+	s.Pending += o.Pending
 	s.FirstReasons = append(s.FirstReasons, o.FirstReasons[:min(len(o.FirstReasons), maxReasons-len(s.FirstReasons))]...)
 }
 
@@ -191,7 +236,7 @@ func (run *fileRun) send(ctx context.Context, records []Record, s *Summary) erro
 		for n < len(records) && n < collector.MaxEvents && records[n].Device == records[0].Device {
 			n++
 		}
-		b := Batch{Shop: run.im.Shop, Basis: run.im.Mapping.LegalBasis, Device: records[0].Device, Events: make([]collector.Input, n)}
+		b := Batch{Shop: run.im.Shop, Basis: run.im.Mapping.LegalBasis, Device: records[0].Device, Tag: run.at.Tag, Events: make([]collector.Input, n)}
 		for i := range b.Events {
 			b.Events[i] = records[i].Input
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -23,7 +24,8 @@ type position struct {
 	File     string  `json:"file"`
 	Size     int64   `json:"size"`
 	Modified int64   `json:"modified"` // Unix nanoseconds
-	Summary  Summary `json:"summary"`  // its Read is the number of rows dealt with
+	Tag      uint64  `json:"tag"`      // under which its events are accepted
+	Summary  Summary `json:"summary"`  // its Read is the number of rows dealt with; its Stored are all that were accepted
 
 	path string // where it is kept
 }
@@ -39,7 +41,7 @@ func (p Positions) load(shop, mapping string, f *os.File) (*position, error) {
 		return nil, fmt.Errorf("looking at the file to import: %w", err)
 	}
 	sum := sha256.Sum256([]byte(shop + "\x00" + mapping + "\x00" + abs))
-	fresh := position{File: abs, Size: info.Size(), Modified: info.ModTime().UnixNano(), path: filepath.Join(p.Dir, hex.EncodeToString(sum[:16])+".json")}
+	fresh := position{Tag: rand.Uint64() | 1, File: abs, Size: info.Size(), Modified: info.ModTime().UnixNano(), path: filepath.Join(p.Dir, hex.EncodeToString(sum[:16])+".json")}
 	content, err := os.ReadFile(fresh.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &fresh, nil
