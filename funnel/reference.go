@@ -32,8 +32,9 @@ type facts struct {
 func (r *Reference) facts(shop Shop) facts {
 	events := distinct(shop, r.events)
 	sessions, sessionOf := findSessions(events)
-	f := facts{events: events, sessions: sessions, carts: findCarts(shop, events, sessionOf)}
-	for _, o := range findOrders(shop, events, sessionOf) {
+	known := soleCustomers(events)
+	f := facts{events: events, sessions: sessions, carts: findCarts(shop, events, sessionOf, known)}
+	for _, o := range findOrders(shop, events, sessionOf, known) {
 		if o.excluded {
 			f.excludedOrders = append(f.excludedOrders, o)
 		} else {

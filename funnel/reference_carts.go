@@ -1,6 +1,7 @@
 package funnel
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -37,12 +38,13 @@ func (s Shop) isCartEvent(name string) bool {
 type cart struct {
 	events   []Event  // in order, at least one
 	session  *session // of the first event; nil: none
+	customer string   // the first reference given in it, else the sole customer its visitor is known as; empty: none
 	excluded bool
 }
 
 // findCarts sorts a shop's cart events into carts. A given id is one cart for ever; a visitor's cart events without one are one cart up
 // to the purchase or to 30 idle days.
-func findCarts(shop Shop, events []Event, sessionOf func(Event) *session) []*cart {
+func findCarts(shop Shop, events []Event, sessionOf func(Event) *session, known map[string]string) []*cart {
 	var carts []*cart
 	given := map[string]*cart{}
 	current := map[string]*cart{} // by visitor: the cart that an event without an id continues
@@ -71,6 +73,9 @@ func findCarts(shop Shop, events []Event, sessionOf func(Event) *session) []*car
 			current[e.Visitor] = c
 		}
 	}
+	for _, c := range carts {
+		c.customer = cmp.Or(c.reference(), known[c.visitor()])
+	}
 	return carts
 }
 
@@ -78,8 +83,8 @@ func (c *cart) first() Event            { return c.events[0] }
 func (c *cart) visitor() string         { return c.first().Visitor }
 func (c *cart) lastActivity() time.Time { return c.events[len(c.events)-1].Time }
 
-// customer is the first reference given in the cart; empty: none.
-func (c *cart) customer() string {
+// reference is the first customer reference given in the cart; empty: none.
+func (c *cart) reference() string {
 	for _, e := range c.events {
 		if e.Customer != "" {
 			return e.Customer
@@ -157,7 +162,7 @@ func (c *cart) superseded(within time.Duration, carts []*cart) bool {
 		if other == c || other.excluded {
 			continue
 		}
-		same := other.visitor() == c.visitor() || c.customer() != "" && other.customer() == c.customer()
+		same := other.visitor() == c.visitor() || c.customer != "" && other.customer == c.customer
 		at, purchased := other.purchasedAt()
 		if same && purchased && at.After(last) && !at.After(last.Add(within)) {
 			return true

@@ -21,11 +21,12 @@ type person struct {
 	kind, id string
 }
 
+// value is what the earliest purchase tells; an order that tells neither a value nor prices is worth nothing.
 func (o *order) value() money.Amount {
-	if o.purchase.Value == nil {
-		return 0
+	if a := o.purchase.amount(); a != nil {
+		return *a
 	}
-	return *o.purchase.Value
+	return 0
 }
 
 // revenue is what the goods brought: value less refunds, which never take more than the value.
@@ -43,14 +44,10 @@ func (e Event) reference() [2]string {
 }
 
 // findOrders makes one order of all purchases of one reference, in the order of their time.
-func findOrders(shop Shop, events []Event, sessionOf func(Event) *session) []*order {
+func findOrders(shop Shop, events []Event, sessionOf func(Event) *session, known map[string]string) []*order {
 	var orders []*order
 	byReference := map[[2]string]*order{}
-	known := map[string][]string{} // by visitor: the customers it is known as
 	for _, e := range events {
-		if e.Customer != "" && !slices.Contains(known[e.Visitor], e.Customer) {
-			known[e.Visitor] = append(known[e.Visitor], e.Customer)
-		}
 		if e.Name != "purchase" {
 			continue
 		}
@@ -63,19 +60,36 @@ func findOrders(shop Shop, events []Event, sessionOf func(Event) *session) []*or
 		o.excluded = o.excluded || shop.Exclude.matches(e)
 	}
 	for _, e := range events {
-		if o := byReference[e.reference()]; e.Name == "refund" && o != nil && e.Value != nil && e.Currency == o.purchase.Currency {
-			o.refunded += *e.Value
+		if o, a := byReference[e.reference()], e.amount(); e.Name == "refund" && o != nil && a != nil && e.Currency == o.purchase.Currency {
+			o.refunded += *a
 		}
 	}
 	for _, o := range orders {
 		switch p := o.purchase; {
 		case p.Customer != "":
 			o.customer = person{"customer", p.Customer}
-		case len(known[p.Visitor]) == 1:
-			o.customer = person{"customer", known[p.Visitor][0]}
+		case known[p.Visitor] != "":
+			o.customer = person{"customer", known[p.Visitor]}
 		default:
 			o.customer = person{"visitor", p.Visitor}
 		}
 	}
 	return orders
+}
+
+// soleCustomers tells as which customer a visitor is known, for visitors known as just one.
+func soleCustomers(events []Event) map[string]string {
+	all := map[string][]string{}
+	for _, e := range events {
+		if e.Customer != "" && !slices.Contains(all[e.Visitor], e.Customer) {
+			all[e.Visitor] = append(all[e.Visitor], e.Customer)
+		}
+	}
+	sole := map[string]string{}
+	for visitor, customers := range all {
+		if len(customers) == 1 {
+			sole[visitor] = customers[0]
+		}
+	}
+	return sole
 }

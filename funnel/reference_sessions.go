@@ -20,6 +20,15 @@ type origin struct {
 	source, medium, campaign, referrer string
 }
 
+// origin of an event; nothing where it was a visit without either.
+func (e Event) origin() origin {
+	none := (e.Source == "" || e.Source == NoSource) && (e.Medium == "" || e.Medium == NoMedium)
+	if none && e.Campaign == "" && e.Referrer == "" {
+		return origin{}
+	}
+	return origin{e.Source, e.Medium, e.Campaign, e.Referrer}
+}
+
 // findSessions sorts a shop's events into sessions, and tells for an event's id which session it is in (nil: none).
 //
 // An event that carries a session id belongs to that session of its visitor, whatever the gap. The others of a visitor form sessions
@@ -46,7 +55,7 @@ func findSessions(events []Event) (sessions []*session, of func(Event) *session)
 			given[visit{e.Visitor, e.Session}] = s
 		case e.Page != "":
 			s = current[e.Visitor]
-			o := origin{e.Source, e.Medium, e.Campaign, e.Referrer}
+			o := e.origin()
 			if s != nil && (e.Time.Sub(s.events[len(s.events)-1].Time) > sessionGap || o != (origin{}) && o != origins[s]) {
 				s = nil
 			}
