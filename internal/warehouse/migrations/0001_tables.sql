@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS cart_events
     order_ref     UInt64,
     quantity      Int64,
     lines         UInt32,
-    amount        Decimal(18, 4),
+    amount        Nullable(Decimal(18, 4)),
     currency      LowCardinality(String),
     value         Nullable(Decimal(18, 4)),
     shipping      Nullable(Decimal(18, 4)),
@@ -166,7 +166,11 @@ SELECT
     -- An event without items counts one; a line without a quantity counts one.
     if(empty(items.id), 1, arraySum(q -> if(q = 0, 1, q), items.quantity)) AS quantity,
     toUInt32(length(items.id)) AS lines,
-    coalesce(value, CAST(greatest(least(arraySum((p, q) -> toDecimal128(ifNull(p, 0), 4) * if(q = 0, 1, q), items.price, items.quantity), 90000000000000), -90000000000000) AS Decimal(18, 4))) AS amount,
+    multiIf(
+        value IS NOT NULL, value,
+        arrayExists(p -> p IS NOT NULL, items.price),
+        CAST(greatest(least(arraySum((p, q) -> toDecimal128(ifNull(p, 0), 4) * if(q = 0, 1, q), items.price, items.quantity), 90000000000000), -90000000000000) AS Nullable(Decimal(18, 4))),
+        NULL) AS amount,
     currency, value, shipping, tax, fees, coupon, payment_type, shipping_tier, error_kind,
     channel, source, medium, campaign, device, language, receipt_id, marketing, contact, cart_ref, excluded,
     18446744073709551615 - toUInt64(toUnixTimestamp64Milli(time)) AS version
@@ -244,7 +248,7 @@ SELECT
     shop,
     multiIf(order_ref != 0, order_ref, cart != 0, cart, reinterpretAsUInt64(substring(event_id, 1, 8))) AS order_ref,
     event_id, name = 'refund' AS refund, time, visitor, customer, cart, session, page != '' AS has_page, currency,
-    coalesce(value, CAST(greatest(least(arraySum((p, q) -> toDecimal128(ifNull(p, 0), 4) * if(q = 0, 1, q), items.price, items.quantity), 90000000000000), -90000000000000) AS Decimal(18, 4))) AS value,
+    ifNull(value, 0) AS value,
     coupon, channel, source, medium, campaign, device, excluded,
     18446744073709551615 - toUInt64(toUnixTimestamp64Milli(time)) AS version
 FROM events
@@ -282,6 +286,17 @@ CREATE TABLE IF NOT EXISTS touched
 )
 ENGINE = MergeTree
 ORDER BY (batch, kind, shop, key, sub)
+TTL at + INTERVAL 2 DAY;
+
+-- Which batches are being folded, and by which process. Written after the marks, for the same reason.
+CREATE TABLE IF NOT EXISTS batches
+(
+    batch         String,
+    writer        UInt64,
+    at            DateTime DEFAULT now()
+)
+ENGINE = MergeTree
+ORDER BY at
 TTL at + INTERVAL 2 DAY;
 
 CREATE TABLE IF NOT EXISTS session_facts
@@ -333,7 +348,8 @@ CREATE TABLE IF NOT EXISTS cart_facts
     purchased_at    Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     order_ref       UInt64,
     max_gap_ms      UInt64 CODEC(ZSTD(1)),
-    last_gap_end    Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    -- When the longest of these gaps ended (the last one of equals).
+    max_gap_end     Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     step_names      Array(LowCardinality(String)),
     step_first      Array(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     step_count      Array(UInt32) CODEC(ZSTD(1)),
