@@ -22,7 +22,7 @@ func eachTransport(t *testing.T, test func(t *testing.T, conn driver.Conn)) {
 		return conn
 	}
 	t.Run("in process", func(t *testing.T) { test(t, chdbtest.Conn(t)) })
-	for _, method := range []clickhouse.CompressionMethod{clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionGZIP} {
+	for _, method := range []clickhouse.CompressionMethod{clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionZSTD, clickhouse.CompressionGZIP} {
 		t.Run("over HTTP, compression "+method.String(), func(t *testing.T) { test(t, open(t, overHTTP(t, method))) })
 	}
 }

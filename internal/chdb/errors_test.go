@@ -28,6 +28,8 @@ func TestExceptions(t *testing.T) {
 		{"unknown setting", "SELECT 1", clickhouse.Settings{"nosuch_setting": 1}, 115, "nosuch_setting"},
 		{"bad value of a setting", "SELECT 1", clickhouse.Settings{"max_threads": "many"}, 27, "many"},
 		{"odd name of a setting", "SELECT 1", clickhouse.Settings{"max_threads = 1; DROP": "x"}, 115, "Unknown setting"},
+		{"deep nesting", "SELECT " + strings.Repeat("negate(", 20000) + "1" + strings.Repeat(")", 20000),
+			clickhouse.Settings{"max_parser_depth": 0, "max_ast_depth": 0, "max_parser_backtracks": 0}, 306, "Stack size too large"},
 		{"two statements", "SELECT 1; SELECT 2", nil, 62, "Multi-statements"},
 		{"session", "SELECT 1", clickhouse.Settings{"session_id": "s"}, 48, "session_id"},
 		{"before the first row", "SELECT throwIf(number = 0) FROM numbers(10)", nil, 395, "throwIf"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -61,6 +62,7 @@ var scenes = map[string]func(ctx context.Context, path string) error{
 	"insert for ever": playInserts,
 	"check inserts":   playCheck,
 	"idle":            playIdle,
+	"signals":         playSignals,
 }
 
 func openEngine(ctx context.Context, path string) (*chdb.Engine, error) {
@@ -260,5 +262,57 @@ func TestKillDuringInsert(t *testing.T) {
 	}
 	if broken != 0 || whole != last || last < acknowledged || last > acknowledged+1 {
 		t.Errorf("%d whole batches, %d broken, last %d; %d were acknowledged", whole, broken, last, acknowledged)
+	}
+}
+
+// playSignals checks that Go still gets its signals with the engine open.
+func playSignals(ctx context.Context, path string) error {
+	engine, err := openEngine(ctx, path)
+	if err != nil {
+		return err
+	}
+	conn, err := clickhouse.Open(engine.Options("default"))
+	if err != nil {
+		return err
+	}
+	if err := conn.Ping(ctx); err != nil {
+		return err
+	}
+	if err := dereferenceNil(); err == nil {
+		return errors.New("a nil pointer was followed without a panic")
+	}
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1} {
+		caught, stop := signal.NotifyContext(ctx, sig)
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		if err := self.Signal(sig); err != nil {
+			return err
+		}
+		select {
+		case <-caught.Done():
+		case <-time.After(5 * time.Second):
+			return fmt.Errorf("%s did not arrive", sig)
+		}
+		stop()
+	}
+	return engine.Close()
+}
+
+func dereferenceNil() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	var e *os.ProcAttr
+	fmt.Println(e.Dir)
+	return nil
+}
+
+func TestGoKeepsItsSignals(t *testing.T) {
+	if out, err := scene(t, "signals", t.TempDir()).Output(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }

@@ -94,7 +94,8 @@ var formatWord = regexp.MustCompile(`(?i)\bFORMAT\b`)
 
 // streamable says whether the answer can be passed on in pieces: the engine
 // writes each piece as a document of its own, which only adds up in formats
-// without a head or a foot.
+// without a head or a foot. (Null has no bytes at all, which a stream takes for
+// its end.)
 func streamable(r *request) bool {
 	if r.buffered || !selectStart.MatchString(r.query) {
 		return false
@@ -106,7 +107,7 @@ func streamable(r *request) bool {
 		return false
 	}
 	switch strings.ToLower(format) {
-	case "native", "rowbinary", "tabseparated", "tsv", "csv", "jsoneachrow", "null":
+	case "native", "rowbinary", "tabseparated", "tsv", "csv", "jsoneachrow":
 		return true
 	}
 	return false

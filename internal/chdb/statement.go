@@ -27,7 +27,8 @@ type summary struct {
 type task struct {
 	engine *Engine
 	conn   connection
-	id     string
+	id     string        // the caller's, or one of ours
+	tag    string        // what the engine's list of running queries knows it by
 	stop   func() bool   // ends the watch on the context
 	over   chan struct{} // closed when the statement runs no more
 	killed chan struct{} // closed when kill, once started, is done
@@ -45,8 +46,10 @@ func (e *Engine) begin(ctx context.Context, r *request) (*task, error) {
 		e.release()
 		return nil, errors.New("the embedded engine refused a connection")
 	}
-	if t.id == "" {
-		t.id = uuid.NewString()
+	if t.tag = uuid.NewString(); t.id == "" {
+		t.id = t.tag
+	} else {
+		t.tag = t.id + "/" + t.tag // ids need not be unique
 	}
 	t.stop = context.AfterFunc(ctx, t.kill)
 	err := t.prepare(r)
@@ -78,21 +81,21 @@ var quoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`)
 func quote(text string) string { return "'" + quoter.Replace(text) + "'" }
 
 // prepare sets the connection up. The library gives its queries ids of its
-// own, so the task's id rides along in a setting that changes nothing else:
+// own, so the task's tag rides along in a setting that changes nothing else:
 // log_comment, or query_cache_tag when the caller uses that one.
 func (t *task) prepare(r *request) error {
-	tag := "log_comment"
+	carrier := "log_comment"
 	var set strings.Builder
 	for _, s := range r.settings {
 		if !settingName.MatchString(s.name) {
 			return refuse(codeUnknownSetting, "Unknown setting %s", quote(s.name))
 		}
 		if s.name == "log_comment" {
-			tag = "query_cache_tag"
+			carrier = "query_cache_tag"
 		}
 		set.WriteString(", " + s.name + " = " + quote(s.value))
 	}
-	if _, err := t.run("SET "+tag+" = "+quote(t.id)+set.String(), "Null", nil, nil); err != nil {
+	if _, err := t.run("SET "+carrier+" = "+quote(t.tag)+set.String(), "Null", nil, nil); err != nil {
 		return err
 	}
 	if r.database == "" || r.database == "default" {
@@ -110,8 +113,8 @@ func quoteName(name string) string {
 // time it may not have reached the engine's list of running queries yet.
 func (t *task) kill() {
 	defer close(t.killed)
-	query := newStatement("KILL QUERY WHERE Settings['log_comment'] = "+quote(t.id)+
-		" OR Settings['query_cache_tag'] = "+quote(t.id)+" ASYNC", "Null", nil, nil)
+	query := newStatement("KILL QUERY WHERE Settings['log_comment'] = "+quote(t.tag)+
+		" OR Settings['query_cache_tag'] = "+quote(t.tag)+" ASYNC", "Null", nil, nil)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		select {
 		case <-t.over:

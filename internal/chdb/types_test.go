@@ -1,13 +1,19 @@
 package chdb_test
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/shopspring/decimal"
+
+	"github.com/kassa-analytics/kassa/internal/chdb/chdbtest"
 )
 
 // wide is a row with every kind of column that the warehouse uses.
@@ -173,4 +179,41 @@ func TestStatements(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A streamed answer has the same bytes as the same answer in one piece, but
+// for where its blocks are cut.
+func TestStreamedAnswerIsWhole(t *testing.T) {
+	engine := chdbtest.Engine(t)
+	for _, query := range []string{
+		"SELECT number FROM numbers(200000) ORDER BY number DESC",
+		"SELECT number % 3 AS k, count() FROM numbers(100) GROUP BY k WITH TOTALS ORDER BY k",
+		"SELECT number FROM numbers(10) SETTINGS extremes = 1",
+		"SELECT number, [toString(number)] FROM numbers(70000) LIMIT 65000, 3000",
+		"SELECT 1 WHERE 0",
+	} {
+		for _, format := range []string{"TabSeparated", "CSV", "JSONEachRow", "RowBinary", "Null"} {
+			var answers [2]string
+			for i, wait := range []string{"0", "1"} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+					"http://embedded/?max_threads=1&wait_end_of_query="+wait+"&default_format="+format, strings.NewReader(query))
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := engine.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(res.Body)
+				if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK {
+					t.Fatalf("%s in %s: %s %s %v", query, format, res.Status, text, err)
+				}
+				answers[i] = string(text)
+			}
+			if answers[0] != answers[1] {
+				t.Errorf("%s in %s: streamed %d bytes …%.60q, in one piece %d bytes …%.60q", query, format,
+					len(answers[0]), answers[0][max(0, len(answers[0])-60):], len(answers[1]), answers[1][max(0, len(answers[1])-60):])
+			}
+		}
+	}
 }
