@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -79,6 +80,8 @@ type Gate struct {
 	visitors  *boundedMap[visitorKey, *visitorState]
 	overrides *overrideSet
 	turns     turns
+	// silentUntil is when History may be asked again after it failed, Unix ms.
+	silentUntil atomic.Int64
 }
 
 // NewGate makes a gate; call Restore before it serves.

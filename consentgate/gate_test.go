@@ -1,6 +1,7 @@
 package consentgate
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -332,6 +333,32 @@ func TestLedgerFailureGrantsAndRevokesNothing(t *testing.T) {
 	wantErr(t, "recorded, nobody to ask", err, ErrUnavailable)
 	_, err = w.Recorded(t.Context(), "demo", alice)
 	wantErr(t, "recorded, from memory", err, nil)
+	w.ledger.broken = nil
+	_, err = w.Recorded(t.Context(), "demo", "carol-0123456789abcdef")
+	wantErr(t, "recorded, while the history is left alone", err, ErrUnavailable)
+	w.now = w.now.Add(historyPause)
+	_, err = w.Recorded(t.Context(), "demo", "carol-0123456789abcdef")
+	wantErr(t, "recorded, after that", err, ErrConsentRequired)
+	w.now = w.now.Add(time.Second)
+	wantErr(t, "withdraw, the disk is back", w.Withdraw(t.Context(), o.Receipt, false), nil)
+	_, err = w.Check("demo", o.Receipt, alice)
+	wantErr(t, "check", err, ErrConsentWithdrawn)
+}
+
+// While the past cannot be looked up, a refusal counts as a withdrawal.
+func TestRefusalWithoutHistoryIsAWithdrawal(t *testing.T) {
+	w := newWorld(t)
+	o := w.grant(t, decision(alice, true, false))
+	w.Gate = w.gate(t, func(c *Config) { c.History = brokenHistory{} })
+	w.grant(t, decision(alice, false, false))
+	_, err := w.Check("demo", o.Receipt, alice)
+	wantErr(t, "check", err, ErrConsentWithdrawn)
+}
+
+type brokenHistory struct{}
+
+func (brokenHistory) LatestDecisions(context.Context, string, []Pseudonym) ([]Record, error) {
+	return nil, errors.New("connection refused")
 }
 
 func TestRecorded(t *testing.T) {

@@ -3,6 +3,7 @@ package consentgate
 import (
 	"bytes"
 	"fmt"
+	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/jwt"
@@ -46,6 +47,9 @@ type Keys struct {
 	signer     jwt.Signer
 	verifier   jwt.Verifier
 	jwks       []byte
+
+	// inputs holds scratch memory for the keyed function's input (*[]byte): handed to an interface, it would escape each time.
+	inputs sync.Pool
 }
 
 // OpenKeys opens the keysets in dir, and creates directory and keys where the directory is missing or empty. It refuses a directory or

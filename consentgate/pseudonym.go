@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/prf"
 )
@@ -43,15 +42,12 @@ const prfBytes = 16
 // eventIDKind keeps event ids apart even where someone copies the pseudonym keyset over the event-id one.
 const eventIDKind Kind = 255
 
-// inputs holds scratch memory for the input of the keyed function; it is handed to an interface, so it would escape each time.
-var inputs = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
-
 // Pseudonym is the pseudonym under the primary key; 0 for an empty id.
 func (k *Keys) Pseudonym(shop string, kind Kind, id string) Pseudonym {
 	if id == "" {
 		return 0
 	}
-	return toPseudonym(keyed(k.pseudonyms[0], shop, kind, id))
+	return toPseudonym(k.keyed(k.pseudonyms[0], shop, kind, id))
 }
 
 // Pseudonyms are the pseudonyms under all live keys, the primary's first; nil for an empty id.
@@ -61,14 +57,14 @@ func (k *Keys) Pseudonyms(shop string, kind Kind, id string) []Pseudonym {
 	}
 	out := make([]Pseudonym, len(k.pseudonyms))
 	for i, f := range k.pseudonyms {
-		out[i] = toPseudonym(keyed(f, shop, kind, id))
+		out[i] = toPseudonym(k.keyed(f, shop, kind, id))
 	}
 	return out
 }
 
 // EventID is the keyed hash that identifies an event of a shop; its key never rotates.
 func (k *Keys) EventID(shop, id string) [prfBytes]byte {
-	return keyed(k.eventIDs, shop, eventIDKind, id)
+	return k.keyed(k.eventIDs, shop, eventIDKind, id)
 }
 
 // toPseudonym takes 64 bits; 0 means none, so the one output that is 0 becomes 1.
@@ -77,14 +73,17 @@ func toPseudonym(b [prfBytes]byte) Pseudonym {
 }
 
 // keyed computes the keyed function of (shop, kind, id).
-func keyed(f prf.PRF, shop string, kind Kind, id string) (out [prfBytes]byte) {
-	p := inputs.Get().(*[]byte)
+func (k *Keys) keyed(f prf.PRF, shop string, kind Kind, id string) (out [prfBytes]byte) {
+	p, ok := k.inputs.Get().(*[]byte)
+	if !ok {
+		p = new([]byte)
+	}
 	in := append((*p)[:0], byte(kind))
 	in = append(appendCounted(in, shop), id...)
 	b, err := f.ComputePRF(in, prfBytes)
 	clear(in)
 	*p = in[:0]
-	inputs.Put(p)
+	k.inputs.Put(p)
 	if err != nil || copy(out[:], b) != prfBytes {
 		// OpenKeys tried each key at this length; AES-CMAC has no other way to fail.
 		panic(fmt.Sprintf("consentgate: keyed function failed: %v", err))

@@ -120,6 +120,13 @@ func (t *turns) take(visitor Pseudonym) *sync.Mutex {
 	return m
 }
 
+const (
+	// historyTimeout bounds one look into the history: a visitor's decision must not hang on a warehouse that does.
+	historyTimeout = 2 * time.Second
+	// historyPause is how long the history is left alone after it failed, so that a warehouse that is down slows nobody.
+	historyPause = time.Second
+)
+
 // nothingRecordedTTL is how long it is believed that nothing is recorded for a visitor.
 const nothingRecordedTTL = 2 * time.Second
 
@@ -142,8 +149,16 @@ func (g *Gate) visitor(ctx context.Context, shop string, visitor []Pseudonym) (v
 	if g.history == nil {
 		return known, nil
 	}
-	rows, err := g.history.LatestDecisions(ctx, shop, visitor)
+	if now < g.silentUntil.Load() {
+		return known, fmt.Errorf("%w: the warehouse failed a moment ago", ErrUnavailable)
+	}
+	lookup, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	rows, err := g.history.LatestDecisions(lookup, shop, visitor)
 	if err != nil {
+		if ctx.Err() == nil { // else it was the caller who gave up
+			g.silentUntil.Store(now + historyPause.Milliseconds())
+		}
 		return known, fmt.Errorf("%w: looking up recorded consent: %w", ErrUnavailable, err)
 	}
 	s := g.visitors.update(key, func(old *visitorState, found bool) *visitorState {
