@@ -33,7 +33,7 @@ type Warehouse interface {
 
 	// Insert stores events and consent records and brings up to date what is derived
 	// from them. It may be called again with the same token and the same rows, after
-	// any error; then nothing counts twice. An error for which IsDataError holds
+	// any error; then nothing counts twice. An error for which Config.IsDataError holds
 	// means that a row was refused for what it is, and that retrying is in vain; any
 	// other means that the outcome is unknown. It must not change events.
 	Insert(ctx context.Context, token string, events []collector.Event, consents []consentgate.Record) error
@@ -79,6 +79,10 @@ type Config struct {
 	RetryMin  time.Duration // first pause after a failed insert; default 100 ms
 	RetryMax  time.Duration // longest pause; default 15 s
 
+	// IsDataError tells poison from an unknown outcome among Insert's errors; nil takes
+	// this package's IsDataError.
+	IsDataError func(error) bool
+
 	Logger *slog.Logger
 	Clock  func() time.Time
 	// OnInsert is told of every try: how long it took, and its error.
@@ -123,6 +127,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.IsDataError == nil {
+		c.IsDataError = IsDataError
 	}
 	if c.OnInsert == nil {
 		c.OnInsert = func(time.Duration, error) {}

@@ -42,7 +42,7 @@ func (d *Delivery) deliver(ctx context.Context, b *batch) error {
 		}
 		return d.insert(ctx, b.seal.sent(), rows, b.consents)
 	})
-	if !IsDataError(err) {
+	if err == nil || !d.cfg.IsDataError(err) {
 		return err
 	}
 	d.cfg.Logger.Warn("delivery: the warehouse refuses a row of the batch; looking for it", "error", err, "events", len(rows))
@@ -112,7 +112,7 @@ func (d *Delivery) halve(ctx context.Context, b *batch, items []int, cause error
 		}
 		token := b.seal.sent() + "-" + strconv.Itoa(part[0]) + "-" + strconv.Itoa(part[len(part)-1])
 		err := d.retry(ctx, "inserting a part of a batch", func() error { return d.insert(ctx, token, rows, consents) })
-		if IsDataError(err) {
+		if err != nil && d.cfg.IsDataError(err) {
 			err = d.halve(ctx, b, part, err)
 		}
 		if err != nil {

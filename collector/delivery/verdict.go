@@ -167,7 +167,7 @@ func (d *Delivery) retry(ctx context.Context, doing string, f func() error) erro
 	pause := d.cfg.RetryMin
 	for {
 		err := f()
-		if err == nil || IsDataError(err) || errors.Is(err, spool.ErrClosed) {
+		if err == nil || d.cfg.IsDataError(err) || errors.Is(err, spool.ErrClosed) {
 			d.setErr(nil)
 			return err
 		}
