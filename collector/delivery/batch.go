@@ -196,6 +196,12 @@ func (d *Delivery) reread(ctx context.Context, s *seal) (*batch, error) {
 // decode opens the records; the seal still lacks token and verdicts.
 func decode(entries []spool.Entry, now time.Time) *batch {
 	b := &batch{seal: &seal{}}
+	n := 0
+	for _, e := range entries {
+		n += e.Events
+	}
+	n = min(n, 1<<20) // what records claim is not trusted with memory
+	b.events, b.at = make([]collector.Event, 0, n), make([]int, 0, n)
 	for i, e := range entries {
 		if i == 0 {
 			b.seal.First = e.Index

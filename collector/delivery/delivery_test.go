@@ -3,14 +3,17 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/kassa-analytics/kassa/collector"
 	"github.com/kassa-analytics/kassa/collector/spool"
+	"github.com/kassa-analytics/kassa/consentgate"
 )
 
 func TestOutcomes(t *testing.T) {
@@ -392,5 +395,53 @@ func TestFilterNeverForgets(t *testing.T) {
 func TestValidate(t *testing.T) {
 	if err := (Config{}).Validate(); err == nil || !strings.Contains(err.Error(), "Warehouse is missing") {
 		t.Error(err)
+	}
+}
+
+// sink takes everything at once: what is left is the delivery's own cost.
+type sink struct{}
+
+func (sink) KnownEventIDs(context.Context, string, [][16]byte) (map[[16]byte]int64, error) {
+	return nil, nil
+}
+func (sink) Insert(context.Context, string, []collector.Event, []consentgate.Record) error {
+	return nil
+}
+
+func BenchmarkDelivery(b *testing.B) {
+	for _, perRecord := range []int{1, 20} {
+		b.Run(fmt.Sprintf("eventsPerRecord=%d", perRecord), func(b *testing.B) {
+			r := newRig(b)
+			r.other, r.filter, r.real = sink{}, true, true
+			r.start()
+			defer r.stop()
+			events := make([]collector.Event, perRecord)
+			var wg sync.WaitGroup
+			records := (b.N + perRecord - 1) / perRecord
+			for w := range 64 {
+				wg.Go(func() {
+					for i := w; i < records; i += 64 {
+						mine := append([]collector.Event(nil), events...)
+						for k := range mine {
+							mine[k] = event(i*perRecord + k)
+						}
+						data, err := collector.EncodeEvents(mine)
+						if err != nil {
+							b.Error(err)
+						}
+						if _, err := (Intake{r.sp}).AppendEvents(b.Context(), data, perRecord, 0); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			wg.Wait()
+			if err := r.d.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
 	}
 }

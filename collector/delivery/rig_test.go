@@ -136,7 +136,9 @@ type rig struct {
 	wh     *recorder
 	rule   *ruling
 	filter bool
-	limit  int // events a batch
+	limit  int       // events a batch
+	other  Warehouse // instead of wh
+	real   bool      // sizes and pauses as in service
 
 	sp      *spool.Spool
 	dl      *DeadLetters
@@ -167,7 +169,11 @@ type crash struct{ point string }
 func (r *rig) start() {
 	r.t.Helper()
 	var err error
-	r.sp, err = spool.Open(spool.Config{Dir: filepath.Join(r.dir, "spool"), MinFreeBytes: -1, SegmentBytes: 64 << 10})
+	sc := spool.Config{Dir: filepath.Join(r.dir, "spool"), MinFreeBytes: -1, SegmentBytes: 64 << 10}
+	if r.real {
+		sc.SegmentBytes = 0
+	}
+	r.sp, err = spool.Open(sc)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -177,6 +183,12 @@ func (r *rig) start() {
 	cfg := Config{
 		Dir: filepath.Join(r.dir, "delivery"), Spool: r.sp, Warehouse: r.wh, Consent: r.rule, DeadLetters: r.dl,
 		Linger: time.Millisecond, RetryMin: time.Microsecond, RetryMax: time.Millisecond, MaxEvents: r.limit,
+	}
+	if r.real {
+		cfg.Linger = 0
+	}
+	if r.other != nil {
+		cfg.Warehouse = r.other
 	}
 	if r.filter {
 		cfg.Filter = NewFilter(0)
