@@ -3,6 +3,7 @@ package funnel
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kassa-analytics/kassa/internal/money"
@@ -113,7 +114,7 @@ func (e Event) amount() *money.Amount {
 
 // excluded tells whether this is a staff or test event.
 func (x Exclude) matches(e Event) bool {
-	return e.Customer != "" && slices.Contains(x.Customers, e.Customer) || e.Coupon != "" && slices.Contains(x.Coupons, e.Coupon)
+	return e.Customer != "" && slices.Contains(x.Customers, e.Customer) || e.Coupon != "" && slices.ContainsFunc(x.Coupons, func(c string) bool { return strings.EqualFold(c, e.Coupon) })
 }
 
 func compareDecisions(a, b DecisionCount) int {
