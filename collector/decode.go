@@ -43,7 +43,9 @@ func Decode(body []byte, b *Batch) error {
 	err := d.batch()
 	d.text, d.b, d.src = "", nil, bytes.Buffer{}
 	d.json.Reset(&d.src)
-	decoders.Put(d)
+	if len(body) <= 64<<10 { // what a hostile body made it reserve is not worth keeping
+		decoders.Put(d)
+	}
 	return err
 }
 

@@ -2,9 +2,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -36,7 +38,7 @@ type Config struct {
 	KeepBots bool
 	// Clock is the time; nil: time.Now.
 	Clock func() time.Time
-	// LargeBatches is how many batches above 64 KiB are decoded at one time, others wait: it bounds memory; 0: 16.
+	// LargeBatches is how many batches above 64 KiB are worked on at one time, others wait: it bounds memory; 0: twice the processors, at least 4.
 	LargeBatches int
 }
 
@@ -84,13 +86,10 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		service: c.Service, gate: c.Gate, tokens: c.Tokens, keepBots: c.KeepBots, clock: c.Clock, agents: agents,
-		large: make(chan struct{}, max(c.LargeBatches, 0)), batches: sync.Pool{New: func() any { return new(collector.Batch) }},
+		large: make(chan struct{}, cmp.Or(max(c.LargeBatches, 0), max(4, 2*runtime.GOMAXPROCS(0)))), batches: sync.Pool{New: func() any { return new(collector.Batch) }},
 	}
 	if h.clock == nil {
 		h.clock = time.Now
-	}
-	if c.LargeBatches == 0 {
-		h.large = make(chan struct{}, 16)
 	}
 	return h, nil
 }

@@ -84,6 +84,7 @@ func newWorld(t testing.TB, change ...func(*options)) *world {
 	w.now.Store(start.UnixNano())
 	clock := func() time.Time { return time.Unix(0, w.now.Load()).UTC() }
 	o := options{spool: spool.Config{Dir: filepath.Join(t.TempDir(), "spool"), SegmentBytes: 1 << 20, MinFreeBytes: -1}}
+	o.spool.Clock = clock
 	for _, f := range change {
 		f(&o)
 	}
@@ -143,8 +144,11 @@ func newWorld(t testing.TB, change ...func(*options)) *world {
 // receipt grants consent for the visitor at the present time of the clock.
 func (w *world) receipt(shop, visitor string, purposes map[string]bool) string {
 	w.t.Helper()
-	o, err := w.gate.Grant(w.t.Context(), consentgate.Decision{Shop: shop, Visitor: visitor, Purposes: purposes, Source: "banner",
-		Notice: consentgate.Notice{Version: "2026-11", Language: "nl"}})
+	d := consentgate.Decision{Shop: shop, Visitor: visitor, Purposes: purposes, Source: "banner", Notice: consentgate.Notice{Version: "2026-11", Language: "nl"}}
+	if !consentgate.ValidVisitor(visitor, false) {
+		d.AttestedBy = "ingest"
+	}
+	o, err := w.gate.Grant(w.t.Context(), d)
 	if err != nil {
 		w.t.Fatalf("grant: %v", err)
 	}
@@ -230,4 +234,25 @@ func (w *world) stored() (events []collector.Event) {
 		}
 	}
 	return events
+}
+
+// metric reads one series, "name label=value label=value": a counter's value or a histogram's count.
+func (w *world) metric(series string) (float64, bool) {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetName() + "=" + l.GetValue()
+			}
+			if name == series {
+				return m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount()), true
+			}
+		}
+	}
+	return 0, false
 }

@@ -120,8 +120,10 @@ func lookupHost(host string) (site, bool) {
 	if dot := strings.LastIndexByte(registered, '.'); dot >= 0 {
 		registered = registered[dot+1:]
 	}
-	s, ok := brands[registered]
-	return s, ok && countrySuffix(suffix)
+	if s, ok := brands[registered]; ok && countrySuffix(suffix) {
+		return s, true
+	}
+	return site{}, false
 }
 
 // countrySuffix tells the suffixes a brand's own national sites have (com, be, co.uk, com.au) from those anyone can buy a name under (shop, xyz).
