@@ -46,19 +46,25 @@ func (s *Spool) commitLoop() {
 	defer close(s.done)
 	for {
 		s.mu.Lock()
-		for (s.open == nil || s.open.count == 0) && !s.closing {
+		for (s.open == nil || s.open.count == 0) && !s.closing && !s.healNow {
 			s.work.Wait()
 		}
+		s.healNow = false
 		g := s.open
 		s.open = nil
 		if g != nil && g.taken != nil {
 			close(g.taken)
 		}
+		closing := s.closing
 		s.mu.Unlock()
-		if g == nil || g.count == 0 {
-			return // closing, nothing left
+		switch {
+		case g != nil && g.count > 0:
+			s.commit(g)
+		case closing:
+			return
+		default:
+			s.tryHeal()
 		}
-		s.commit(g)
 	}
 }
 
@@ -167,4 +173,14 @@ func (s *Spool) heal() error {
 	s.mu.Unlock()
 	s.cfg.Logger.Info("spool: writing again in a new log")
 	return nil
+}
+
+// tryHeal heals without a record that waits for it.
+func (s *Spool) tryHeal() {
+	if err := s.heal(); err != nil {
+		s.mu.Lock()
+		s.failed = notDurable(err)
+		s.healAt = s.cfg.Clock().Add(healEvery)
+		s.mu.Unlock()
+	}
 }

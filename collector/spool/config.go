@@ -76,4 +76,3 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
-

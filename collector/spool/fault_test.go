@@ -159,6 +159,29 @@ func TestDiskFaults(t *testing.T) {
 	}
 }
 
+func TestErrAloneLetsTheSpoolRecover(t *testing.T) {
+	fs, clock := &faultFS{}, newClock()
+	s := open(t, Config{Dir: t.TempDir(), FS: fs, Clock: clock.now})
+	add(t, s, 5)
+	fs.set(syscall.EIO, nil, nil)
+	if _, err := s.Append(t.Context(), Record{}); !errors.Is(err, ErrNotDurable) {
+		t.Fatal(err)
+	}
+	fs.set(nil, nil, nil)
+	for range 1000 {
+		clock.step(healEvery)
+		if s.Err() == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	add(t, s, 5)
+	check(t, s, 1, 10)
+}
+
 // A segment that cannot be followed by the next must not stop the spool for good.
 func TestRotationFailsThenRecovers(t *testing.T) {
 	fs, clock := &faultFS{}, newClock()

@@ -52,6 +52,7 @@ type Spool struct {
 	closing bool
 	failed  error     // why nothing is acknowledged for now
 	healAt  time.Time // not tried again before
+	healNow bool      // asks the committer to try, without a record
 	spare   []byte
 
 	queued    atomic.Int64 // bytes in groups not yet committed
@@ -304,14 +305,20 @@ func (s *Spool) checkSpace(now time.Time) {
 	}
 }
 
-// Err tells why Append would refuse a small record now; nil if it would not.
+// Err tells why Append would refuse a small record now; nil if it would not. After a
+// failed write it also has a new log tried now and then, so that a readiness check
+// that keeps clients away does not keep the spool down.
 func (s *Spool) Err() error {
 	if now := s.cfg.Clock(); now.UnixNano() >= s.spaceAt.Load() {
 		s.checkSpace(now)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failed != nil {
+	if s.failed != nil && !s.closing {
+		if !s.cfg.Clock().Before(s.healAt) {
+			s.healNow = true
+			s.work.Signal()
+		}
 		return s.failed
 	}
 	return s.refusal(recordHeaderLen)
