@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/kassa-analytics/kassa/internal/browsertest"
+	"github.com/kassa-analytics/kassa/internal/channel"
 	"github.com/kassa-analytics/kassa/internal/problem"
 )
 
@@ -270,6 +271,35 @@ func TestWithdrawnInAnotherTabStopsThisOne(t *testing.T) {
 	}
 	if got := kept(t, tab); got != nothing {
 		t.Errorf("kept: %s", got)
+	}
+}
+
+func TestShopsNumbersAndCampaignsAreSentAsTheWireWantsThem(t *testing.T) {
+	t.Parallel()
+	c, shop := newShop(t)
+	tab := chromium.Tab(t)
+	tags := []string{"utm_source", "utm_campaign", "mtm_medium", "pk_kwd"}
+	clicks := []string{
+		"gclid", "gbraid", "wbraid", "dclid", "msclkid", "yclid", "ttclid", "twclid", "li_fat_id", "sccid", "rdt_cid", "fbclid", "igshid", "epik", "srsltid",
+	}
+	for _, name := range clicks {
+		if channel.ClickOf(name) == "" {
+			t.Errorf("the collector does not know %s", name)
+		}
+	}
+	query := strings.Join(append(tags, clicks...), "=1&") + "=1"
+	open(t, tab, shop.URL+"/?name=jan&"+query+"&token=secret")
+	run(t, tab, grant+`; kassa('cart', 81); kassa('event', 'purchase', {order: 1001, currency: 'EUR', value: 24.5, tax: NaN, coupon: null, items: [{id: 7, price: 24.5, quantity: 1}]}); kassa('event', 'search')`)
+	events := c.wait(t, "/v1/events", 1)[0].events()
+	if got := events[0]["page"]; got != "/?"+query {
+		t.Errorf("page %v, want /?%s", got, query)
+	}
+	bought := events[1]
+	if bought["cart"] != "81" || bought["order"] != "1001" || bought["value"] != "24.5" || bought["tax"] != nil || bought["coupon"] != nil {
+		t.Errorf("purchase sent as %v", bought)
+	}
+	if events[2]["cart"] != nil {
+		t.Errorf("after the purchase the cart is still %v", events[2]["cart"])
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	wire "github.com/kassa-analytics/kassa/collector"
 	"github.com/kassa-analytics/kassa/internal/problem"
 )
 
@@ -107,9 +108,21 @@ func (c *collector) answer(t *testing.T, w http.ResponseWriter, r *http.Request)
 	case "/v1/consent/withdraw":
 		w.WriteHeader(http.StatusNoContent)
 	case "/v1/events":
+		c.decode(t, b)
 		events, _ := body["events"].([]any)
 		w.WriteHeader(http.StatusAccepted)
 		fmt.Fprintf(w, `{"accepted":%d,"duplicates":0,"rejected":[]}`, len(events))
+	}
+}
+
+// decode reads a batch as the real collector does: nothing in it may be unknown to the wire or of a wrong type.
+func (c *collector) decode(t *testing.T, body []byte) {
+	var batch wire.Batch
+	if err := wire.Decode(body, &batch); err != nil {
+		t.Errorf("the collector cannot read the batch: %v", err)
+	}
+	if batch.Unknown > 0 {
+		t.Errorf("the batch has %d fields that the wire does not know: %s", batch.Unknown, body)
 	}
 }
 

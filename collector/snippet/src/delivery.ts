@@ -75,7 +75,9 @@ export function createDelivery(base: string, shop: string, store: Store) {
       inFlight = null;
       keep([]);
       if (waiting.length) soon(PAUSE);
-      if (!answer.ok) {
+      if (answer.ok) {
+        answer.json().then((done) => done.rejected && done.rejected.length && console.warn('kassa: rejected', done.rejected)).catch(() => 0);
+      } else {
         refusal(answer).then((slug) => {
           if (answer.status === 403 && /^(consent|purpose)-/.test(slug)) {
             drop();

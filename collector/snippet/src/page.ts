@@ -1,7 +1,8 @@
 // What an event says about the page. Less is sent than the browser knows: of the query only what names a campaign, of the referrer
 // only its host.
 
-const CAMPAIGN = /^(utm|mtm|pk|matomo|gad)_|(clid|braid)$|^srsltid$/i;
+// Campaign tags and advertisers' click ids, as the collector knows them.
+const CAMPAIGN = /^(utm|mtm|pk)_|(clk?id|braid)$|^(sccid|rdt_cid|li_fat_id|igshid|epik|srsltid)$/;
 
 /** Path with the campaign parameters of the query. */
 export function pagePath(): string {
@@ -9,9 +10,9 @@ export function pagePath(): string {
   return location.pathname + (kept.length ? '?' + kept.join('&') : '');
 }
 
-/** The site that led here, as "https://host/"; nothing for the shop's own pages. */
+/** The site or app that led here, as "https://host/"; nothing for the shop's own pages. */
 export function referrer(): string | undefined {
-  const site = /^https?:\/\/[^/]+/.exec(document.referrer);
+  const site = /^[\w-]+:\/\/[^/]+/.exec(document.referrer);
   return site && site[0] !== location.origin ? site[0] + '/' : undefined;
 }
 

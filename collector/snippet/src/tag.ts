@@ -2,7 +2,7 @@ import { createDelivery, forNow, refusal } from './delivery';
 import { language, pagePath, referrer } from './page';
 import { openStore, randomId } from './store';
 import type { Decision } from './store';
-import type { ConsentDetail, Fields, Purposes } from './types';
+import type { ConsentDetail, Fields, Purposes, WireEvent } from './types';
 
 const CONSENT = '/v1/consent';
 const JSON_TYPE = 'application/json';
@@ -107,13 +107,16 @@ export function createTag(base: string, shop: string) {
     if (!state.s || !state.t || Math.abs(time - state.t) > IDLE) state.s = randomId();
     state.t = time;
     const cart = refs.cart || state.c;
-    delivery.add({
-      s: state.s,
-      e: {
-        id: randomId(), name, time, page: pagePath(), language: language(), referrer: referrer(), cart, customer: refs.customer,
-        contact: state.p.marketing && name !== 'page_view' ? refs.contact : undefined, ...fields,
-      },
-    });
+    const e: WireEvent = {
+      id: randomId(), name, time, page: pagePath(), language: language(), referrer: referrer(), cart, customer: refs.customer,
+      contact: state.p.marketing && name !== 'page_view' ? refs.contact : undefined,
+    };
+    // The wire wants text where shops often have bare numbers: order and cart ids, money. What is null or no number is not told.
+    for (const field in fields) {
+      const v = fields[field];
+      e[field] = typeof v === 'number' ? (isFinite(v) ? String(v) : undefined) : v === null ? undefined : v;
+    }
+    delivery.add({ s: state.s, e });
     state.c = cart;
     if (name === 'purchase') state.c = refs.cart = undefined; // the next goods are another cart
     store.write(state);
