@@ -21,12 +21,12 @@ type person struct {
 	kind, id string
 }
 
-// value is what the earliest purchase tells; an order that tells neither a value nor prices is worth nothing.
+// value is what the earliest purchase tells; one that tells none is worth nothing.
 func (o *order) value() money.Amount {
-	if a := o.purchase.amount(); a != nil {
-		return *a
+	if o.purchase.Value == nil {
+		return 0
 	}
-	return 0
+	return *o.purchase.Value
 }
 
 // revenue is what the goods brought: value less refunds, which never take more than the value.
@@ -60,8 +60,8 @@ func findOrders(shop Shop, events []Event, sessionOf func(Event) *session, known
 		o.excluded = o.excluded || shop.Exclude.matches(e)
 	}
 	for _, e := range events {
-		if o, a := byReference[e.reference()], e.amount(); e.Name == "refund" && o != nil && a != nil && e.Currency == o.purchase.Currency {
-			o.refunded += *a
+		if o := byReference[e.reference()]; e.Name == "refund" && o != nil && e.Value != nil && e.Currency == o.purchase.Currency {
+			o.refunded += *e.Value
 		}
 	}
 	for _, o := range orders {

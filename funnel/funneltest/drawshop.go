@@ -2,6 +2,7 @@ package funneltest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -21,7 +22,9 @@ type Drawn struct {
 // DrawShop makes a small shop full of what is awkward: events of one instant, things without ids, carts that two visitors share,
 // visitors that two customers share, refunds before their orders, orders of two currencies, gaps of exactly the limits, copies of an
 // event with a later time. Times lie on a coarse grid, so that ties and exact limits are common.
-func DrawShop(t *rapid.T) Drawn {
+func DrawShop(t *rapid.T) Drawn { return rapid.Custom(drawShop).Draw(t, "shop") }
+
+func drawShop(t *rapid.T) Drawn {
 	zone, err := time.LoadLocation(rapid.SampledFrom([]string{"UTC", "Europe/Brussels", "America/Havana"}).Draw(t, "zone"))
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +53,35 @@ func DrawShop(t *rapid.T) Drawn {
 	}
 	d.Events = rapid.Permutation(d.Events).Draw(t, "arrival")
 	return d
+}
+
+// GoString shows a shop nearly as a scenario would tell it.
+func (d Drawn) GoString() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "shop timezone %s abandon_after %s superseded_within %s steps %s\nnow %s\n", d.Shop.Timezone, d.Shop.AbandonAfter,
+		d.Shop.SupersededWithin, strings.Join(d.Shop.Steps, ","), d.Now.Format(time.RFC3339))
+	for _, e := range d.Events {
+		fmt.Fprintf(&b, "  %s %s@%s(id=%s", e.Visitor, e.Name, e.Time.Format("2006-01-02T15:04:05.999Z07:00"), e.ID)
+		for _, f := range []struct{ name, value string }{
+			{"session", e.Session}, {"cart", e.Cart}, {"order", e.Order}, {"customer", e.Customer}, {"page", e.Page}, {"device", e.Device},
+			{"channel", e.Channel}, {"currency", e.Currency},
+		} {
+			if f.value != "" {
+				fmt.Fprintf(&b, ", %s=%s", f.name, f.value)
+			}
+		}
+		if e.Value != nil {
+			fmt.Fprintf(&b, ", value=%s", e.Value.Format(2))
+		}
+		for i, item := range e.Items {
+			fmt.Fprintf(&b, "%s%s:%d", map[bool]string{true: ", items=", false: "+"}[i == 0], item.ID, item.Quantity)
+			if item.Price != nil {
+				fmt.Fprintf(&b, ":%s", item.Price.Format(2))
+			}
+		}
+		b.WriteString(")\n")
+	}
+	return b.String()
 }
 
 func drawEvent(t *rapid.T, shop funnel.Shop, begin time.Time, id string) funnel.Event {
