@@ -128,6 +128,10 @@ func open(ctx context.Context, opts *clickhouse.Options) (driver.Conn, error) {
 	if err := checkVersion(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	// The handshake does not look at the database everywhere; a statement does.
+	if err := conn.Exec(ctx, "SELECT 1"); err != nil {
+		return nil, errors.Join(fmt.Errorf("asking the warehouse: %w", err), conn.Close())
+	}
 	return conn, nil
 }
 
