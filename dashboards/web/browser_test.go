@@ -153,6 +153,34 @@ func TestEmptyShopShowsHowToSetItUp(t *testing.T) {
 	clean(t, tab, f)
 }
 
+// One customer, two currencies, no order book, a step of the shop's own: nothing is invented where figures are missing.
+func TestSmallShopIsShownHonestly(t *testing.T) {
+	f, tab := newFixture(t), chromium.Tab(t)
+	tab.Do(t, chromedp.Navigate(f.URL+"/?period=today#shop=small&token="+goodToken))
+	tab.Wait(t, settled)
+	got := figures(t, tab)
+	for key, want := range map[string]string{
+		"customers": "1", "revenue": "€49.00", "abandonment_rate": "33.3%", "abandoned_value": "–", "concentration": "All revenue comes from one customer.",
+		"worst": "Most carts are lost after “Gift wrap”: 1 of 1. 33.3% of the carts that get that far are lost there (95% certain: between 6.1% and 79.2%).",
+	} {
+		if !strings.HasSuffix(got[key], want) {
+			t.Errorf("%s is shown as %q, want %q", key, got[key], want)
+		}
+	}
+	text := browsertest.Eval[string](t, tab, `document.querySelector('main').innerText`)
+	for _, want := range []string{"+ $20.50", "consenting visitors only", "is not known yet", "a-very-long-campaign-name"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, bad := range []string{"NaN", "undefined", "null", "Infinity"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("the page says %s", bad)
+		}
+	}
+	clean(t, tab, f)
+}
+
 func TestFailureIsSaidAndCanBeTriedAgain(t *testing.T) {
 	f, tab := newFixture(t), chromium.Tab(t)
 	tab.Do(t, chromedp.Navigate(f.URL+"/#shop=broken&token="+goodToken))
@@ -204,6 +232,9 @@ func TestPictures(t *testing.T) {
 		{"desktop-dark", "dark", "/#shop=demo&token=" + goodToken, 1280},
 		{"mobile-light", "light", "/#shop=demo&token=" + goodToken, 390},
 		{"mobile-dark", "dark", "/#shop=demo&token=" + goodToken, 390},
+		{"small-desktop", "light", "/?period=today#shop=small&token=" + goodToken, 1280},
+		{"small-mobile", "dark", "/?period=today#shop=small&token=" + goodToken, 390},
+		{"print", "light", "/#shop=demo&token=" + goodToken, 800},
 		{"setup", "light", "/#shop=empty&token=" + goodToken, 1280},
 		{"form", "light", "/", 1280},
 		{"form-wrong-mobile", "dark", "/#shop=demo&token=wrong", 390},
@@ -211,6 +242,7 @@ func TestPictures(t *testing.T) {
 		tab := chromium.Tab(t)
 		browsertest.Call(t, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: c.width, Height: 900, DeviceScaleFactor: 1, Mobile: c.width < 500})
 		browsertest.Call(t, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media:    map[bool]string{true: "print"}[c.name == "print"],
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: c.theme}},
 		})
 		tab.Do(t, chromedp.Navigate(f.URL+c.address))

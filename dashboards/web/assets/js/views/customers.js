@@ -46,8 +46,8 @@ function concentration(data) {
     c.largest_customer_share !== null && data.customers > 1 && t.largest(f.percent(c.largest_customer_share)),
   ].filter(Boolean).join(', ');
   const share = half / data.customers;
-  return h('div', { class: 'concentration', 'data-figure': 'concentration' },
-    h('div', { class: 'balance', 'aria-hidden': 'true', vars: { '--few': `${Math.max(1.5, share * 100)}%` } },
+  return h('div', { class: data.customers === 1 ? 'concentration one' : 'concentration', 'data-figure': 'concentration' },
+    data.customers === 1 ? null : h('div', { class: 'balance', 'aria-hidden': 'true', vars: { '--few': `${Math.max(1.5, share * 100)}%` } },
       h('div', { class: 'balance-row' }, h('i', { class: 'few' }), h('span', {}, `${f.percent(share)} ${t.ofCustomers}`)),
       h('div', { class: 'balance-row half' }, h('i', { class: 'few' }), h('span', {}, `${t.half} ${t.ofRevenue}`))),
     h('div', {}, sentence(said, 'said'), also ? h('p', { class: 'hint' }, `${also.charAt(0).toUpperCase()}${also.slice(1)}.`) : null));

@@ -80,8 +80,10 @@ export default {
     nav: 'Customers',
     question: 'How many customers do I really have?',
     answer: (n, fresh, returning, count) => [
-      { strong: `${count(n)} ${s(n, 'customer', 'customers')}` }, ' placed an order: ',
-      `${count(fresh)} for the first time, ${count(returning)} came back.`],
+      { strong: `${count(n)} ${s(n, 'customer', 'customers')}` }, ' placed an order',
+      returning === 0 ? s(n, ', for the first time.', ', all for the first time.')
+        : fresh === 0 ? s(n, ', not for the first time.', ', none of them for the first time.')
+          : `: ${count(fresh)} for the first time, ${count(returning)} came back.`],
     none: 'Nobody placed an order in this period.',
     customers: 'Customers', new: 'New', returning: 'Returning', orders: 'Orders',
     perCustomer: 'Orders per customer', repeat: 'Repeat rate', repeatHint: 'customers with two orders or more',
