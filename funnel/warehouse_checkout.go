@@ -2,6 +2,7 @@ package funnel
 
 import (
 	"context"
+	"math/bits"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -23,14 +24,18 @@ func newTally(shop Shop) *tally {
 	return t
 }
 
-// cartCount is one row of checkout.sql: so many carts of one furthest step (from 1; 0: none) and one state.
+// cartCount is one row of checkout.sql: so many carts that showed the same steps and came to the same state.
 type cartCount struct {
-	furthest int
-	state    string
-	carts    int
-	skipped  []uint64 // by step: how many of them never showed it
-	value    map[string]decimal.Decimal
+	shown uint64 // bit i: step i was seen
+	state string
+	carts int
+	// What they were worth, where they were abandoned and their value is known; else the currency is empty.
+	currency string
+	worth    *decimal.Decimal
 }
+
+// furthest is the furthest step shown, from 1; 0: none.
+func (c cartCount) furthest() int { return bits.Len64(c.shown) }
 
 func (t *tally) add(c cartCount) {
 	if c.state == stateExcluded {
@@ -38,12 +43,10 @@ func (t *tally) add(c cartCount) {
 		return
 	}
 	t.totals.Carts += c.carts
-	for i := range t.steps {
-		if i < c.furthest {
-			t.steps[i].Carts += c.carts
-		}
-		if i < len(c.skipped) {
-			t.steps[i].Skipped += int(c.skipped[i])
+	for i := range c.furthest() {
+		t.steps[i].Carts += c.carts
+		if c.shown&(1<<i) == 0 {
+			t.steps[i].Skipped += c.carts
 		}
 	}
 	unsettled := 0
@@ -63,16 +66,17 @@ func (t *tally) add(c cartCount) {
 		unsettled = c.carts
 	case stateAbandoned:
 		t.totals.Abandoned += c.carts
-		for currency, v := range sums(c.value) {
-			t.totals.AbandonedValue.Add(currency, v)
+		if c.currency != "" && c.worth != nil {
+			t.totals.AbandonedValue.Add(c.currency, amount(*c.worth))
 		}
 	}
-	if c.furthest == 0 {
+	if c.furthest() == 0 {
 		return
 	}
-	t.steps[c.furthest-1].Unsettled += unsettled
+	last := &t.steps[c.furthest()-1]
+	last.Unsettled += unsettled
 	if c.state == stateAbandoned {
-		t.steps[c.furthest-1].Abandoned += c.carts
+		last.Abandoned += c.carts
 	}
 }
 
@@ -129,16 +133,15 @@ func (w *Warehouse) Checkout(ctx context.Context, shop Shop, q Query) (Checkout,
 func (w *Warehouse) checkout(ctx context.Context, shop Shop, q Query, into *checkoutTallies) error {
 	return w.each(ctx, "checkout", shop, q, func(rows driver.Rows) error {
 		var (
-			over            string
-			key, state      string
-			day             time.Time
-			furthest, carts uint64
-			c               cartCount
+			over, key string
+			day       time.Time
+			carts     uint64
+			c         cartCount
 		)
-		if err := rows.Scan(&over, &key, &day, &furthest, &state, &carts, &c.skipped, &c.value); err != nil {
+		if err := rows.Scan(&over, &key, &day, &c.shown, &c.state, &c.currency, &carts, &c.worth); err != nil {
 			return err
 		}
-		c.furthest, c.state, c.carts = int(furthest), state, int(carts)
+		c.carts = int(carts)
 		if over == "bucket" {
 			into.bucket(dateOf(day)).add(c)
 			return nil

@@ -1,5 +1,5 @@
--- Counts carts by breakdown key and by interval, by their furthest step and what became of them.
--- One row a (grouping, key, bucket, furthest, state); the two groupings hold the same carts.
+-- Counts carts by breakdown key and by interval, by the steps they showed and what became of them.
+-- One row a (grouping, key, bucket, shown, state); the two groupings hold the same carts. Bit i of shown: step i was seen.
 WITH
     {steps:Array(String)} AS steps,
     fromUnixTimestamp64Milli({now:Int64}, 'UTC') AS present,
@@ -7,30 +7,29 @@ WITH
     -- The customer that a visitor is known as, where there is just one.
     known AS
     (
-        SELECT visitor, any(customer) AS known_customer
+        SELECT visitor, min(customer) AS known_customer
         FROM identities
         WHERE shop = {shop:String}
         GROUP BY visitor
-        HAVING uniqExact(customer) = 1
+        HAVING known_customer = max(customer)
     ),
     carts AS
     (
         SELECT
             cart, c.visitor AS visitor, if(c.customer != 0, c.customer, known_customer) AS customer,
             first_event, last_activity, purchased_at, max_gap_ms, net_quantity, view_cart_items, currency, value, excluded,
-            step_names,
-            arrayMax(arrayMap(name -> indexOf(steps, name), step_names)) AS furthest,
+            arraySum(name -> bitShiftRight(bitShiftLeft(toUInt64(1), indexOf(steps, name)), 1), step_names) AS shown,
             multiIf({by:String} = 'device', toString(device), {by:String} = 'channel', toString(channel), '') AS key,
             toDate(first_event, {timezone:String}) AS day
         FROM (SELECT * FROM cart_facts FINAL WHERE shop = {shop:String}
               AND first_event >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND first_event < fromUnixTimestamp64Milli({to:Int64}, 'UTC')) AS c
         LEFT JOIN known ON known.visitor = c.visitor
     ),
-    -- Who bought when, once under the visitor and once under the customer.
+    -- Who bought when, once under the visitor and once under the customer: pseudonyms of the two kinds never meet.
     purchases AS
     (
         SELECT
-            arrayJoin(if(who.2 = 0, [(0, who.1)], [(0, who.1), (1, who.2)])) AS person,
+            arrayJoin(if(who.2 = 0, [who.1], [who.1, who.2])) AS person,
             at
         FROM
         (
@@ -46,7 +45,7 @@ WITH
         SELECT DISTINCT cart
         FROM
         (
-            SELECT cart, last_activity, arrayJoin(if(customer = 0, [(0, visitor)], [(0, visitor), (1, customer)])) AS person
+            SELECT cart, last_activity, arrayJoin(if(customer = 0, [visitor], [visitor, customer])) AS person
             FROM carts
             WHERE purchased_at IS NULL AND {superseded_within_ms:Int64} > 0
         ) AS idle
@@ -57,7 +56,7 @@ SELECT
     if(grouping(key) = 0, 'key', 'bucket') AS over,
     key,
     multiIf({interval:String} = '', toDate(0), {interval:String} = 'week', toMonday(day), {interval:String} = 'month', toStartOfMonth(day), day) AS bucket,
-    furthest,
+    shown,
     multiIf(
         excluded, 'excluded',
         purchased_at IS NOT NULL, if(max_gap_ms > {abandon_after_ms:Int64}, 'recovered', 'purchased'),
@@ -65,9 +64,10 @@ SELECT
         cart IN superseded, 'superseded',
         last_activity + abandon_after >= present, 'open',
         'abandoned') AS state,
+    -- What an abandoned cart was worth; of the others nobody asks.
+    if(state = 'abandoned' AND value IS NOT NULL, toString(currency), '') AS in_currency,
     count() AS carts,
-    sumForEach(arrayMap((step, number) -> toUInt64(number < furthest AND NOT has(step_names, step)), steps, arrayEnumerate(steps))) AS skipped,
-    sumMap(if(value IS NULL, map(), map(toString(currency), assumeNotNull(value)))) AS value_by_currency
+    sum(value) AS worth
 FROM carts
-GROUP BY GROUPING SETS ((key, furthest, state), (bucket, furthest, state))
-ORDER BY over, key, bucket, furthest, state
+GROUP BY GROUPING SETS ((key, shown, state, in_currency), (bucket, shown, state, in_currency))
+ORDER BY over, key, bucket, shown, state, in_currency

@@ -4,11 +4,11 @@ WITH
     fromUnixTimestamp64Milli({to:Int64}, 'UTC') AS end,
     known AS
     (
-        SELECT visitor, any(customer) AS known_customer
+        SELECT visitor, min(customer) AS known_customer
         FROM identities
         WHERE shop = {shop:String}
         GROUP BY visitor
-        HAVING uniqExact(customer) = 1
+        HAVING known_customer = max(customer)
     ),
     orders AS
     (
