@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kassa-analytics/kassa/funnel"
+	"github.com/kassa-analytics/kassa/internal/channel"
 	"github.com/kassa-analytics/kassa/internal/money"
 )
 
@@ -275,6 +276,9 @@ func (p *parser) parseEvent(word string) (Happening, error) {
 			return h, err
 		}
 	}
+	// As the collector does: how somebody came is worked out of the referrer and the campaign.
+	o := channel.Classify(channel.Hints{Source: e.Source, Medium: e.Medium, Campaign: e.Campaign, Referrer: e.Referrer})
+	e.Channel, e.Source, e.Medium, e.Campaign = o.Channel, o.Source, o.Medium, o.Campaign
 	h.Event = &e
 	return h, nil
 }
@@ -300,7 +304,7 @@ func (p *parser) moment(s string) (time.Time, error) {
 func setField(e *funnel.Event, key, value string) (err error) {
 	texts := map[string]*string{
 		"id": &e.ID, "session": &e.Session, "cart": &e.Cart, "order": &e.Order, "customer": &e.Customer, "page": &e.Page,
-		"referrer": &e.Referrer, "source": &e.Source, "medium": &e.Medium, "campaign": &e.Campaign, "channel": &e.Channel,
+		"referrer": &e.Referrer, "source": &e.Source, "medium": &e.Medium, "campaign": &e.Campaign,
 		"device": &e.Device, "language": &e.Language, "currency": &e.Currency, "coupon": &e.Coupon,
 		"payment_type": &e.PaymentType, "shipping_tier": &e.Tier, "error": &e.ErrorKind,
 	}

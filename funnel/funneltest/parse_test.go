@@ -16,7 +16,7 @@ shop demo currency USD timezone Europe/Brussels   # and another
 shop demo abandon_after 1d12h superseded_within 0s steps begin_checkout,purchase prices_include_tax false exclude_coupons TEST
 
 at 2026-01-05 10:00
-  ann consent=analytics device=mobile channel="Organic Search"  add_to_cart@1m(cart=a, items=glass:2:12.25+bowl, value=24.50)
+  ann consent=analytics device=mobile referrer=www.google.com  add_to_cart@1m(cart=a, items=glass:2:12.25+bowl, value=24.50)
     purchase@2026-01-05T12:00:00+02:00(order="1, or so", device=desktop)  withdraw@3h
   ben consent=none page=  view_item
 
@@ -63,7 +63,7 @@ func TestParse(t *testing.T) {
 	}
 	e := s.Happenings[1].Event
 	if e.Cart != "a" || e.Value.Format(2) != "24.50" || len(e.Items) != 2 || e.Items[0].Quantity != 2 || e.Items[0].Price.Format(2) != "12.25" ||
-		e.Items[1].ID != "bowl" || e.Items[1].Price != nil || e.Device != "mobile" || e.Channel != "Organic Search" || e.Page != "/" {
+		e.Items[1].ID != "bowl" || e.Items[1].Price != nil || e.Device != "mobile" || e.Channel != "Organic Search" || e.Source != "google" || e.Page != "/" {
 		t.Errorf("first event: %+v", e)
 	}
 	if e := s.Happenings[2].Event; e.Order != "1, or so" || e.Device != "desktop" || e.ID == s.Happenings[1].Event.ID {

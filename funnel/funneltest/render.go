@@ -23,7 +23,7 @@ func (q Question) Text(a Answer) string {
 	r := renderer{q: q}
 	switch {
 	case a.Refused != nil:
-		r.line("refused: %s", a.Refused)
+		r.line("refused: %s", a.Refused.Parameter)
 	case a.Checkout != nil:
 		r.checkout(*a.Checkout)
 	case a.Customers != nil:

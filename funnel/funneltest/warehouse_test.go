@@ -65,22 +65,40 @@ func (r *warehouseRunner) EventKey(_, id string) string {
 	return string(hash[:])
 }
 
-// Run implements funneltest.Runner.
-func (r *warehouseRunner) Run(ctx context.Context, s *funneltest.Scenario) ([]funneltest.Answer, error) {
-	shop := r.open(s.Shop)
-	var answers []funneltest.Answer
-	for i, q := range s.Questions {
-		var events []funnel.Event
-		for _, h := range s.Phase(i) {
-			if h.Event != nil && h.Stored {
-				events = append(events, *h.Event)
+// Run implements funneltest.Runner: what happened above the first question of all scenarios, then those questions, and so on.
+func (r *warehouseRunner) Run(ctx context.Context, scenarios []*funneltest.Scenario) ([][]funneltest.Answer, error) {
+	shops := make([]funnel.Shop, len(scenarios))
+	answers := make([][]funneltest.Answer, len(scenarios))
+	for i, s := range scenarios {
+		shops[i] = r.open(s.Shop)
+	}
+	for n, more := 0, true; more; n++ {
+		more = false
+		var events []collector.Event
+		for i, s := range scenarios {
+			if n >= len(s.Questions) {
+				continue
+			}
+			more = true
+			for _, h := range s.Phase(n) {
+				if h.Event != nil && h.Stored {
+					events = append(events, r.stored(shops[i], *h.Event))
+				}
 			}
 		}
-		a, err := r.ask(ctx, shop, events, q)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", s.File, q.Line, err)
+		if err := r.insert(ctx, events); err != nil {
+			return nil, err
 		}
-		answers = append(answers, a)
+		for i, s := range scenarios {
+			if n >= len(s.Questions) {
+				continue
+			}
+			a, err := funneltest.Ask(ctx, r.reports, shops[i], s.Questions[n])
+			if err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", s.File, s.Questions[n].Line, err)
+			}
+			answers[i] = append(answers[i], a)
+		}
 	}
 	return answers, nil
 }
@@ -92,18 +110,14 @@ func (r *warehouseRunner) open(shop funnel.Shop) funnel.Shop {
 	return shop
 }
 
-func (r *warehouseRunner) ask(ctx context.Context, shop funnel.Shop, events []funnel.Event, q funneltest.Question) (funneltest.Answer, error) {
+func (r *warehouseRunner) insert(ctx context.Context, events []collector.Event) error {
 	for chunk := range slices.Chunk(events, r.size) {
 		r.batches++
-		batch := warehouse.Batch{Token: fmt.Sprintf("batch-%d", r.batches)}
-		for _, e := range chunk {
-			batch.Events = append(batch.Events, r.stored(shop, e))
-		}
-		if err := r.warehouse.Insert(ctx, batch); err != nil {
-			return funneltest.Answer{}, err
+		if err := r.warehouse.Insert(ctx, warehouse.Batch{Token: fmt.Sprintf("batch-%d", r.batches), Events: chunk}); err != nil {
+			return err
 		}
 	}
-	return funneltest.Ask(ctx, r.reports, shop, q)
+	return nil
 }
 
 // stored is the event as the collector keeps it.
@@ -135,7 +149,7 @@ func isCartEvent(shop funnel.Shop, name string) bool {
 }
 
 func TestScenariosOnClickHouse(t *testing.T) {
-	funneltest.RunAll(t, os.DirFS("testdata"), newWarehouseRunner(t, 25))
+	funneltest.RunAll(t, os.DirFS("testdata"), newWarehouseRunner(t, 101))
 }
 
 var differential = flag.Duration("differential", 20*time.Second, "how long to compare ClickHouse with the reference engine on generated shops")
@@ -156,14 +170,19 @@ func TestClickHouseAgreesWithTheReferenceEngine(t *testing.T) {
 		for i := range keyed {
 			keyed[i].Key = r.EventKey(shop.ID, keyed[i].ID)
 		}
-		events := d.Events
+		var events []collector.Event
+		for _, e := range d.Events {
+			events = append(events, r.stored(shop, e))
+		}
+		if err := r.insert(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
 		for range 3 {
 			q := funneltest.DrawQuestion(t, d)
-			got, err := r.ask(t.Context(), shop, events, q)
+			got, err := funneltest.Ask(t.Context(), r.reports, shop, q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			events = nil // they are in
 			want, err := funneltest.Ask(t.Context(), funnel.NewReference(keyed, nil), d.Shop, q)
 			if err != nil {
 				t.Fatal(err)
