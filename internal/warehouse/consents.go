@@ -11,7 +11,7 @@ import (
 )
 
 // insertConsents writes the ledger rows of a batch; refusals become counts of nobody.
-func (w *Warehouse) insertConsents(ctx context.Context, b Batch) error {
+func (w *Warehouse) insertConsents(ctx context.Context, b batch) error {
 	var rows []consentgate.Record
 	var refusals []consentgate.Record
 	for _, r := range b.Consents {
@@ -46,7 +46,7 @@ func (w *Warehouse) insertConsents(ctx context.Context, b Batch) error {
 				purposes = []string{consentgate.AllPurposes}
 			}
 			for _, purpose := range purposes {
-				if err := batch.Append(r.Shop, milli(r.GivenAt).Truncate(time.Hour), purpose, string(r.Action), r.ID, uint64(1)); err != nil {
+				if err := batch.Append(r.Shop, milli(r.GivenAt).Truncate(time.Hour), purpose, "refused", r.ID, uint64(1)); err != nil {
 					return fmt.Errorf("refusal: %w", err)
 				}
 			}

@@ -14,6 +14,9 @@ type DataError struct{ Err error }
 func (e *DataError) Error() string { return "the warehouse refuses this batch: " + e.Err.Error() }
 func (e *DataError) Unwrap() error { return e.Err }
 
+// DataError is true; it lets a caller that does not import this package know one.
+func (e *DataError) DataError() bool { return true }
+
 // IsDataError tells whether err says that the batch itself is at fault.
 func IsDataError(err error) bool {
 	var d *DataError

@@ -88,7 +88,7 @@ func TestFactsDoNotDependOnArrival(t *testing.T) {
 		reset(rt, whole)
 		reset(rt, pieces)
 		want := modelFacts(rename(all))
-		if err := whole.Insert(context.Background(), Batch{Token: shop, Events: rename(all)}); err != nil {
+		if err := whole.Insert(context.Background(), shop, rename(all), nil); err != nil {
 			rt.Fatal(err)
 		}
 		sameFacts(rt, "one batch", storedFacts(t, whole), want)
@@ -96,7 +96,7 @@ func TestFactsDoNotDependOnArrival(t *testing.T) {
 		shuffled := rapid.Permutation(rename(all)).Draw(rt, "order of arrival")
 		for n := 0; len(shuffled) > 0; n++ {
 			size := min(rapid.IntRange(1, 15).Draw(rt, "batch"), len(shuffled))
-			if err := pieces.Insert(context.Background(), Batch{Token: fmt.Sprintf("%s-%d", shop, n), Events: shuffled[:size]}); err != nil {
+			if err := pieces.Insert(context.Background(), fmt.Sprintf("%s-%d", shop, n), shuffled[:size], nil); err != nil {
 				rt.Fatal(err)
 			}
 			shuffled = shuffled[size:]

@@ -11,18 +11,20 @@ import (
 	"github.com/kassa-analytics/kassa/consentgate"
 )
 
-// Batch is what was sealed: after an error that is no DataError the same rows in the same order come again under the same token.
-type Batch struct {
+// batch is what was sealed: after an error that is no DataError the same rows in the same order come again under the same token.
+type batch struct {
 	Token    string // unique to the batch and the spool
 	Events   []collector.Event
 	Consents []consentgate.Record
 }
 
-// Insert stores a batch and brings every fact that it touches up to date. It returns nil once all of it is fsynced.
+// Insert stores a sealed batch and brings every fact that it touches up to date. It returns nil once all of it is fsynced. The token
+// names the batch: no other rows ever come under it.
 //
 // Inserting the same batch again, wholly or after a crash in the middle, changes nothing. A *DataError says that the batch is at
-// fault; after any other error the outcome is unknown.
-func (w *Warehouse) Insert(ctx context.Context, b Batch) error {
+// fault; after any other error the outcome is unknown, and the same rows in the same order are to be sent again.
+func (w *Warehouse) Insert(ctx context.Context, token string, events []collector.Event, consents []consentgate.Record) error {
+	b := batch{token, events, consents}
 	if b.Token == "" {
 		return fmt.Errorf("inserting a batch: it has no token")
 	}
@@ -37,10 +39,11 @@ func (w *Warehouse) Insert(ctx context.Context, b Batch) error {
 	if err := w.insertEvents(ctx, b); err != nil {
 		return err
 	}
-	if err := w.insertTouched(ctx, b); err != nil {
+	kinds, err := w.insertTouched(ctx, b)
+	if err != nil {
 		return err
 	}
-	return w.fold(ctx, b.Token)
+	return w.settle(ctx, b.Token, kinds)
 }
 
 // exact are the settings under which rows go in: at once, whole, once a token, in every table fed by a view as well.
@@ -50,7 +53,8 @@ func exact(ctx context.Context, token string) context.Context {
 		"insert_deduplicate":         1,
 		"insert_deduplication_token": token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		"max_insert_threads": 1,
+		"max_insert_threads":       1,
+		"parallel_view_processing": 1,
 		// One block: a batch is one part a table, or none.
 		"max_insert_block_size":       1_048_576,
 		"min_insert_block_size_rows":  1_048_576,
@@ -58,7 +62,12 @@ func exact(ctx context.Context, token string) context.Context {
 	}))
 }
 
-func (w *Warehouse) insertEvents(ctx context.Context, b Batch) error {
+// plain are the settings of rows that may stand there twice.
+func plain(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"async_insert": 0}))
+}
+
+func (w *Warehouse) insertEvents(ctx context.Context, b batch) error {
 	return w.send(exact(ctx, b.Token+"/events"), "events", "insert_events.sql", func(batch driver.Batch) error {
 		for i, c := range eventColumns() {
 			if err := batch.Column(i).Append(c.fill(b.Events)); err != nil {

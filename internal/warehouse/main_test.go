@@ -56,7 +56,7 @@ func count(t testing.TB, w *Warehouse, sql string) uint64 {
 
 func insert(t testing.TB, w *Warehouse, token string, events ...collector.Event) {
 	t.Helper()
-	if err := w.Insert(context.Background(), Batch{Token: token, Events: events}); err != nil {
+	if err := w.Insert(context.Background(), token, events, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -64,23 +65,36 @@ func OrderRef(e *collector.Event) uint64 {
 	}
 }
 
-func (w *Warehouse) insertTouched(ctx context.Context, b Batch) error {
+// kindSet is the kinds of entities that a batch touched.
+type kindSet map[string]bool
+
+// insertTouched marks what the batch touched, and then, where others may be at work on the same warehouse, that the batch is there.
+func (w *Warehouse) insertTouched(ctx context.Context, b batch) (kindSet, error) {
 	list := marks(b.Events)
+	kinds := kindSet{}
 	if len(list) == 0 {
-		return nil
+		return kinds, nil
 	}
 	n := len(list)
 	token, kind, shop := make([]string, n), make([]string, n), make([]string, n)
 	key, sub, writer := make([]uint64, n), make([]uint64, n), make([]uint64, n)
 	for i, m := range list {
 		token[i], kind[i], shop[i], key[i], sub[i], writer[i] = b.Token, m.kind, m.shop, m.key, m.sub, w.writer
+		kinds[m.kind] = true
 	}
-	return w.send(ctx, "marks", "insert_touched.sql", func(batch driver.Batch) error {
+	err := w.send(plain(ctx), "marks", "insert_touched.sql", func(batch driver.Batch) error {
 		for i, values := range []any{token, kind, shop, key, sub, writer} {
 			if err := batch.Column(i).Append(values); err != nil {
-				return err
+				return fmt.Errorf("column %d: %w", i, err)
 			}
 		}
 		return nil
 	})
+	if err != nil || w.exclusive {
+		return kinds, err
+	}
+	if err := w.run(ctx, "insert_batch.sql", b.Token); err != nil {
+		return nil, err
+	}
+	return kinds, nil
 }

@@ -26,10 +26,17 @@ type Config struct {
 	Exclusive bool
 	// Retention is applied when opening; see ApplyRetention.
 	Retention Retention
+	// Sealed opens contacts for the person they are of; nil leaves them out. *consentgate.Keys is one.
+	Sealed Opener
 	// Clock is time.Now; nil means that.
 	Clock func() time.Time
 	// Logger takes warnings; nil discards them.
 	Logger *slog.Logger
+}
+
+// Opener opens what was sealed for a shop and a field ("contact", "cart_ref").
+type Opener interface {
+	Open(shop, field string, sealed []byte) ([]byte, error)
 }
 
 // Warehouse is an open warehouse. It may be used by many goroutines; Insert does one batch at a time.
@@ -38,6 +45,10 @@ type Warehouse struct {
 	log    *slog.Logger
 	clock  func() time.Time
 	writer uint64 // tells this process's marks in touched from another's
+	// exclusive: no other process folds here.
+	exclusive bool
+
+	sealed Opener
 
 	mu        sync.Mutex // one batch at a time
 	retention Retention
@@ -54,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Warehouse{conn: conn, log: cfg.Logger, clock: cfg.Clock, writer: rand.Uint64(), retention: cfg.Retention}
+	w := &Warehouse{conn: conn, log: cfg.Logger, clock: cfg.Clock, writer: rand.Uint64(), exclusive: cfg.Exclusive, sealed: cfg.Sealed, retention: cfg.Retention}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,3 +1,4 @@
+-- Parts below 128 MiB keep all columns in one file: a batch's part costs a handful of fsyncs instead of two a column.
 -- Every table the writer touches fsyncs before it acknowledges: the spool forgets a batch on the strength of that answer.
 -- No table is partitioned: the only candidate is time, and the copies of one event may differ in time, so that they would never collapse.
 
@@ -78,7 +79,7 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, visitor, event_id)
 PRIMARY KEY (shop, visitor)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS events_view TO events AS
 SELECT
@@ -112,7 +113,7 @@ CREATE TABLE IF NOT EXISTS event_ids
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (shop, event_id)
-SETTINGS index_granularity = 256, min_compress_block_size = 4096, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, min_compress_block_size = 4096, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS event_ids_view TO event_ids AS
 SELECT shop, event_id, time FROM events;
@@ -158,7 +159,7 @@ CREATE TABLE IF NOT EXISTS cart_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, cart, visitor, event_id)
 PRIMARY KEY (shop, cart, visitor)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS cart_events_view TO cart_events AS
 SELECT
@@ -203,7 +204,7 @@ CREATE TABLE IF NOT EXISTS session_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, visitor, session, event_id)
 PRIMARY KEY (shop, visitor, session)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS session_events_view TO session_events AS
 SELECT
@@ -241,7 +242,7 @@ CREATE TABLE IF NOT EXISTS order_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, order_ref, event_id)
 PRIMARY KEY (shop, order_ref)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS order_events_view TO order_events AS
 SELECT
@@ -265,7 +266,7 @@ CREATE TABLE IF NOT EXISTS identities
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (shop, visitor, customer)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS identities_view TO identities AS
 SELECT shop, visitor, customer, min(time) AS first_seen, max(time) AS last_seen
@@ -327,7 +328,7 @@ CREATE TABLE IF NOT EXISTS session_facts
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (shop, visitor, session)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS session_moves_view TO touched AS
 SELECT DISTINCT moved AS batch, 'moved' AS kind, shop, visitor AS key, toUInt64(0) AS sub, toUInt64(0) AS writer
@@ -385,7 +386,7 @@ CREATE TABLE IF NOT EXISTS cart_facts
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (shop, cart)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS order_facts
 (
@@ -414,7 +415,7 @@ CREATE TABLE IF NOT EXISTS order_facts
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (shop, order_ref)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The consent ledger: append-only; a record delivered twice collapses by its id.
 CREATE TABLE IF NOT EXISTS consents
@@ -441,7 +442,7 @@ CREATE TABLE IF NOT EXISTS consents
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (shop, visitor, record_id)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- Refusals and page views without consent: counts of nobody. key makes a count that is delivered twice collapse.
 CREATE TABLE IF NOT EXISTS consent_counts
@@ -455,7 +456,7 @@ CREATE TABLE IF NOT EXISTS consent_counts
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (shop, hour, purpose, decision, key)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- Anonymous totals that outlive retention.
 CREATE TABLE IF NOT EXISTS daily_totals
@@ -471,4 +472,4 @@ CREATE TABLE IF NOT EXISTS daily_totals
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, day, measure, key, currency)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;

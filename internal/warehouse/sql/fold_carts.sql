@@ -60,10 +60,7 @@ WITH
             shop, stream != 0 AS given, owner,
             arrayJoin(arrayConcat(
                 found,
-                arrayMap(k -> (k.1, arraySlice(e, 1, 0)), arrayFilter(k -> k.2 >= {horizon:DateTime64(3)} AND NOT has(arrayMap(f -> f.1, found), k.1), old)))) AS one,
-            one.1 AS cart,
-            one.2 AS c,
-            if(empty(c), owner, c[1].visitor) AS visitor
+                arrayMap(k -> (k.1, arraySlice(e, 1, 0)), arrayFilter(k -> k.2 >= {horizon:DateTime64(3)} AND NOT has(arrayMap(f -> f.1, found), k.1), old)))) AS one
         FROM cut
     ),
     -- The sessions of these visitors by their start: (session, given, start, first_id, channel, source, medium, campaign, landing_page).
@@ -90,7 +87,7 @@ WITH
                 c.name, c.value) AS told,
             arrayLastIndex((name, amount) -> name IN ('add_to_cart', 'remove_from_cart') AND amount IS NOT NULL, c.name, c.amount) AS moved,
             arrayLastIndex(name -> name = 'view_cart', c.name) AS viewed
-        FROM carts
+        FROM (SELECT shop, given, one.1 AS cart, one.2 AS c, if(empty(c), owner, c[1].visitor) AS visitor FROM carts) AS carts
         LEFT JOIN visits USING (shop, visitor)
     )
 SELECT

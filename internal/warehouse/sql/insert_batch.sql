@@ -1,0 +1,1 @@
+INSERT INTO batches (batch, writer) SELECT {batch:String}, {writer:UInt64}

@@ -1,0 +1,1 @@
+ALTER TABLE {table:Identifier} MODIFY TTL toDateTime({time:Identifier}) + toIntervalSecond({seconds:UInt32})
