@@ -1,16 +1,13 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/kassa-analytics/kassa/collector"
-	"github.com/kassa-analytics/kassa/consentgate"
 	"github.com/kassa-analytics/kassa/funnel"
 	"github.com/kassa-analytics/kassa/internal/config"
-	"github.com/kassa-analytics/kassa/internal/warehouse"
 )
 
 // environment is what os.Environ gives.
@@ -23,16 +20,6 @@ func (e environment) get(name string) string {
 		}
 	}
 	return ""
-}
-
-// deliveredTo is the warehouse as the delivery sees it.
-type deliveredTo struct {
-	*warehouse.Warehouse
-	reads
-}
-
-func (w deliveredTo) Insert(ctx context.Context, token string, events []collector.Event, consents []consentgate.Record) error {
-	return w.Warehouse.Insert(ctx, warehouse.Batch{Token: token, Events: events, Consents: consents}) //nolint:wrapcheck // says what it was doing
 }
 
 // collectorShops is what the collector must know of the shops.

@@ -185,7 +185,7 @@ func (a *App) openSpool(_ context.Context, o Options) (err error) {
 // openGate makes the gate and puts into force what the ledger says, before anything is served.
 func (a *App) openGate(ctx context.Context, _ Options) (err error) {
 	a.Gate, err = consentgate.NewGate(consentgate.Config{
-		Keys: a.Keys, Ledger: delivery.Intake{Spool: a.Spool}, History: reads{a.Warehouse.Conn()}, Clock: a.clock,
+		Keys: a.Keys, Ledger: delivery.Intake{Spool: a.Spool}, History: a.Warehouse, Clock: a.clock,
 		KnownShop:  func(id string) bool { _, ok := a.Config().Shop(id); return ok },
 		Notice:     func(version, language string) (string, bool) { return notice(a.Config(), version, language) },
 		OnDecision: a.metrics.decided,
@@ -193,7 +193,7 @@ func (a *App) openGate(ctx context.Context, _ Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("making the consent gate: %w", err)
 	}
-	if err := a.Gate.Restore(ctx, reads{a.Warehouse.Conn()}.Decisions(ctx), delivery.SpooledConsents(a.Spool)); err != nil {
+	if err := a.Gate.Restore(ctx, a.Warehouse.ConsentRecords(ctx, time.Time{}), delivery.SpooledConsents(a.Spool)); err != nil {
 		return fmt.Errorf("restoring the consents in force: %w", err)
 	}
 	return nil
@@ -211,7 +211,7 @@ func notice(c *config.Config, version, language string) (string, bool) {
 
 func (a *App) openCollector(_ context.Context, o Options) (err error) {
 	a.Delivery, err = delivery.New(delivery.Config{
-		Dir: filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: deliveredTo{a.Warehouse, reads{a.Warehouse.Conn()}},
+		Dir: filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: a.Warehouse,
 		Consent: delivery.ByGate(a.Gate, a.clock), DeadLetters: a.Letters, Logger: a.logger, Clock: a.clock, OnInsert: a.metrics.inserted, IsDataError: warehouse.IsDataError,
 	})
 	if err != nil {

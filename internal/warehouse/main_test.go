@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/kassa-analytics/kassa/collector"
+	"github.com/kassa-analytics/kassa/collector/delivery"
+	"github.com/kassa-analytics/kassa/consentgate"
+	"github.com/kassa-analytics/kassa/consentgate/httpapi"
 	"github.com/kassa-analytics/kassa/internal/chdb/chdbtest"
 	"github.com/kassa-analytics/kassa/internal/money"
 )
@@ -60,3 +63,9 @@ func insert(t testing.TB, w *Warehouse, token string, events ...collector.Event)
 		t.Fatal(err)
 	}
 }
+
+var (
+	_ delivery.Warehouse   = (*Warehouse)(nil)
+	_ consentgate.History  = (*Warehouse)(nil)
+	_ httpapi.PersonalData = (*Warehouse)(nil)
+)
