@@ -136,7 +136,7 @@ func open(ctx context.Context, opts *clickhouse.Options) (driver.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the warehouse: %w", err)
 	}
-	if err := checkVersion(ctx, conn); err != nil {
+	if err := checkVersion(ctx, conn, opts); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	// The handshake does not look at the database everywhere; a statement does.
