@@ -18,7 +18,8 @@ const libraryName = "libchdb.so"
 
 // FindLibrary returns the path of the engine library: $KASSA_ENGINE_LIB, else
 // beside the binary (exeDir), else the npm package of this platform under
-// workDir/node_modules, else /usr/local/lib. The error says what to run.
+// workDir/node_modules or exeDir/node_modules, else /usr/local/lib. The error
+// says what to run.
 func FindLibrary(env func(string) string, exeDir, workDir string) (string, error) {
 	if path := env(LibraryVariable); path != "" {
 		if err := checkLibraryFile(path); err != nil {
@@ -26,9 +27,11 @@ func FindLibrary(env func(string) string, exeDir, workDir string) (string, error
 		}
 		return filepath.Abs(path)
 	}
+	npm := filepath.Join("node_modules", "@chdb", npmPackage(runtime.GOOS, runtime.GOARCH), libraryName)
 	for _, pattern := range []string{
 		filepath.Join(exeDir, libraryName),
-		filepath.Join(workDir, "node_modules", "@chdb", npmPackage(runtime.GOOS, runtime.GOARCH), libraryName),
+		filepath.Join(workDir, npm),
+		filepath.Join(exeDir, npm),
 		filepath.Join("/usr/local/lib", libraryName),
 	} {
 		found, err := filepath.Glob(pattern)
