@@ -112,5 +112,8 @@ func (b *Batch) reset() {
 // Faults are what is wrong with the batch itself (shop, visitor, events …); where there are any, none of it can be used.
 func (b *Batch) Faults() []Rejection { return b.faults }
 
-// Small tells whether a batch's memory is worth keeping for the next one.
-func (b *Batch) Small() bool { return cap(b.items) <= 2048 }
+// Recycle empties the batch, so that nothing of a visitor stays in a pool, and tells whether its memory is worth keeping for the next one.
+func (b *Batch) Recycle() bool {
+	b.reset()
+	return cap(b.items) <= 2048
+}

@@ -63,8 +63,12 @@ func looksLikeEmail(s string) bool {
 		if s[i] != '@' || !mailChar(s[i-1]) {
 			continue
 		}
-		host := s[i+1:]
-		if dot := strings.IndexByte(host, '.'); dot > 0 && dot < len(host)-1 && mailChar(host[dot-1]) && mailChar(host[dot+1]) {
+		end := i + 1
+		for end < len(s) && (mailChar(s[end]) || s[end] == '.') {
+			end++
+		}
+		host := s[i+1 : end]
+		if dot := strings.IndexByte(host, '.'); dot > 0 && dot < len(host)-1 && host[dot+1] != '.' {
 			return true
 		}
 	}

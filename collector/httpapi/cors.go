@@ -33,8 +33,11 @@ func CORS(shops *collector.Shops) echo.MiddlewareFunc {
 			}
 			h["Access-Control-Allow-Origin"] = origin[:1]
 			if req.Method != http.MethodOptions || req.Header.Get("Access-Control-Request-Method") == "" {
-				h["Access-Control-Expose-Headers"] = exposed
-				return next(c)
+				err := next(c)
+				if err != nil { // an answer that can ask to come back later
+					h["Access-Control-Expose-Headers"] = exposed
+				}
+				return err
 			}
 			h.Set("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 			h.Set("Access-Control-Allow-Methods", "GET, POST")
