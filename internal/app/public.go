@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	collectorhttp "github.com/kassa-analytics/kassa/collector/httpapi"
+	"github.com/kassa-analytics/kassa/collector/snippet"
 	consenthttp "github.com/kassa-analytics/kassa/consentgate/httpapi"
 	"github.com/kassa-analytics/kassa/internal/config"
 	"github.com/kassa-analytics/kassa/internal/problem"
@@ -67,6 +68,9 @@ func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *ato
 			return next(c)
 		}
 	}
+	tag := echo.WrapHandler(snippet.Handler())
+	e.GET("/kassa.js", tag)
+	e.HEAD("/kassa.js", tag)
 	m := []echo.MiddlewareFunc{collectorhttp.CORS(a.Shops), limiter.Middleware(), refuse}
 	events.Register(e, m...)
 	consent.Register(e, m...)
