@@ -13,6 +13,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/kassa-analytics/kassa/collector/delivery"
 	"github.com/kassa-analytics/kassa/internal/app"
 	"github.com/kassa-analytics/kassa/internal/config"
 	"github.com/kassa-analytics/kassa/internal/control"
@@ -129,19 +130,18 @@ func (d *demoCommand) fill(ctx context.Context, p *program, at app.Addresses, s 
 		if err := demo.Load(ctx, demo.ShopID, h, controlSink{control.Direct(a.Control())}, func(n int) { _ = bar.Add(n) }); err != nil {
 			return err //nolint:wrapcheck // says what was being done
 		}
+		if err := demo.Decide(ctx, demo.ShopID, h, a.Keys, delivery.Intake{Spool: a.Spool}); err != nil {
+			return err //nolint:wrapcheck // says what was being done
+		}
+		if err := a.Delivery.Flush(ctx); err != nil {
+			return fmt.Errorf("loading the demo's decisions: %w", err)
+		}
 		_ = bar.Finish()
 		s.Loaded = true
 		if err := s.Save(); err != nil {
 			return err //nolint:wrapcheck // says what was being done
 		}
 		_, _ = fmt.Fprintf(p.stdout, "  %d events of %d days are in, after %s.\n", len(h.Events), s.Plan.Days, time.Since(started).Round(100*time.Millisecond))
-	}
-	err = demo.Refuse(ctx, client, url, demo.ShopID, s.Ingest, h.Refusals, s.Refusals, func(n int) error {
-		s.Refusals = n
-		return s.Save()
-	})
-	if err != nil {
-		return err //nolint:wrapcheck // says what was being done
 	}
 	if p.loaded != nil {
 		p.loaded()

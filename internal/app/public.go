@@ -55,7 +55,7 @@ func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *ato
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}
-	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows})
+	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows, Data: a.Warehouse})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}

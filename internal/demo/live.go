@@ -33,9 +33,6 @@ type Live struct {
 // hurry is how much faster than in the history a live visitor goes from page to page, so that there is something to see.
 const hurry = 5
 
-// grantsMarketing is the share of consenting visitors who allow mail too.
-const grantsMarketing = 0.4
-
 var agents = map[string]string{
 	"mobile":  "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
 	"desktop": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -68,7 +65,7 @@ func (l *Live) Run(ctx context.Context) error {
 		m.walk(visit{at: start, who: who, origin: pick(m.rand, len(origins), func(i int) float64 { return origins[i].weight })})
 		events := m.history.Events
 		consents, mail := m.rand.Float64() >= refusing, m.rand.Float64() < grantsMarketing
-		m.history, m.carts, m.orders, m.visits, m.persons = History{}, nil, nil, nil, m.persons[:0:0]
+		m.history, m.carts, m.orders, m.visits = History{}, nil, nil, nil
 		walking.Go(func() {
 			if err := l.visit(ctx, start, events, consents, mail); err != nil && ctx.Err() == nil {
 				l.Logger.Warn("a made-up visitor was turned away", "error", err)

@@ -31,12 +31,10 @@ const (
 
 // State is what the demo keeps beside the data from one start to the next.
 type State struct {
-	Plan     Plan   `json:"plan"`
-	Owner    string `json:"owner_token"` // of a made-up shop: kept readable, to be printed again
-	Market   string `json:"marketing_token"`
-	Ingest   string `json:"ingest_token"`
-	Loaded   bool   `json:"loaded"`   // the history is in
-	Refusals int    `json:"refusals"` // of the history's refusals so many are in
+	Plan   Plan   `json:"plan"`
+	Owner  string `json:"owner_token"` // of a made-up shop: kept readable, to be printed again
+	Market string `json:"marketing_token"`
+	Loaded bool   `json:"loaded"` // the history is in
 
 	dir string
 }
@@ -75,11 +73,10 @@ func Prepare(dir string, seed uint64, days int, reset bool, now time.Time) (*Sta
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the demo's directory: %w", err)
 	}
-	var hashes [3]string
+	var hashes [2]string
 	s.Owner, hashes[0] = auth.Fresh()
 	s.Market, hashes[1] = auth.Fresh()
-	s.Ingest, hashes[2] = auth.Fresh()
-	if err := write(dir, ConfigFile, fmt.Appendf(nil, configuration, ShopID, ShopOrigin, ShopZone, hashes[0], hashes[1], hashes[2])); err != nil {
+	if err := write(dir, ConfigFile, fmt.Appendf(nil, configuration, ShopID, ShopOrigin, ShopZone, hashes[0], hashes[1])); err != nil {
 		return nil, err
 	}
 	return s, s.Save()
@@ -97,7 +94,6 @@ shops:
 tokens:
   - {name: owner, shop: %[1]s, role: owner, sha256: "%[4]s"}
   - {name: marketing, shop: %[1]s, role: marketing, sha256: "%[5]s"}
-  - {name: back-end, shop: %[1]s, role: ingest, sha256: "%[6]s"}
 `
 
 // Save keeps the state.
