@@ -231,7 +231,8 @@ func (j *judge) money(ev *Event, in *Input) *Rejection {
 	if len(in.Items) > 0 {
 		ev.Items = j.items[start:len(j.items):len(j.items)]
 	}
-	if told && currency == "" {
+	// An order has a currency even where it tells no amount: it counts among that currency's orders.
+	if (told || ev.Name == "purchase" || ev.Name == "refund") && currency == "" {
 		currency = j.rules.Currency
 	}
 	ev.Currency = currency
