@@ -80,7 +80,7 @@ func TestPreviousIsAsLong(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	bad := funnel.Query{Period: funnel.Period{From: date(t, "2026-03-02"), To: date(t, "2026-03-01")}}
-	if err := bad.Check(); err == nil || err.Error() != "to: 2026-03-01 lies before from=2026-03-02" {
+	if err := bad.Check(); err == nil || err.Error() != "from: 2026-03-02 lies after to=2026-03-01" {
 		t.Errorf("%v", err)
 	}
 	bad = funnel.Query{Period: funnel.Period{From: date(t, "2026-03-01"), To: date(t, "2026-03-01")}, Interval: "year"}

@@ -74,7 +74,7 @@ func (q Query) Previous() Query {
 // Check tells, as an *InvalidParameterError, whether the query can be answered at all.
 func (q Query) Check() error {
 	if q.Rolling <= 0 && q.Period.To.Before(q.Period.From) {
-		return &InvalidParameterError{Parameter: "to", Detail: fmt.Sprintf("%s lies before from=%s", q.Period.To, q.Period.From)}
+		return &InvalidParameterError{Parameter: "from", Detail: fmt.Sprintf("%s lies after to=%s", q.Period.From, q.Period.To)}
 	}
 	switch q.Interval {
 	case "", Day, Week, Month:

@@ -113,7 +113,7 @@ func (r *warehouseRunner) open(shop funnel.Shop) funnel.Shop {
 func (r *warehouseRunner) insert(ctx context.Context, events []collector.Event) error {
 	for chunk := range slices.Chunk(events, r.size) {
 		r.batches++
-		if err := r.warehouse.Insert(ctx, warehouse.Batch{Token: fmt.Sprintf("batch-%d", r.batches), Events: chunk}); err != nil {
+		if err := r.warehouse.Insert(ctx, fmt.Sprintf("batch-%d", r.batches), chunk, nil); err != nil {
 			return err
 		}
 	}

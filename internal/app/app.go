@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +49,6 @@ type App struct {
 	Spool     *spool.Spool
 	Letters   *delivery.DeadLetters
 	Delivery  *delivery.Delivery
-	filter    *delivery.Filter
 	Gate      *consentgate.Gate
 	Shops     *collector.Shops
 	Collector *collector.Service
@@ -61,7 +59,6 @@ type App struct {
 
 	stopDelivery context.CancelFunc
 	delivered    chan struct{} // closed when the delivery's Run has returned
-	beside       sync.WaitGroup
 	closers      []func() error
 }
 
@@ -213,10 +210,8 @@ func notice(c *config.Config, version, language string) (string, bool) {
 }
 
 func (a *App) openCollector(_ context.Context, o Options) (err error) {
-	a.filter = delivery.NewFilter(0)
 	a.Delivery, err = delivery.New(delivery.Config{
-		Filter: a.filter,
-		Dir:    filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: a.Warehouse,
+		Dir: filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: a.Warehouse,
 		Consent: delivery.ByGate(a.Gate, a.clock), DeadLetters: a.Letters, Logger: a.logger, Clock: a.clock, OnInsert: a.metrics.inserted, IsDataError: warehouse.IsDataError,
 	})
 	if err != nil {
@@ -234,7 +229,6 @@ func (a *App) openCollector(_ context.Context, o Options) (err error) {
 func (a *App) startDelivery() {
 	ctx, cancel := context.WithCancel(context.Background()) // it outlives the request to stop: what was accepted is still delivered
 	a.stopDelivery = cancel
-	a.background(ctx, &a.beside)
 	go func() {
 		defer close(a.delivered)
 		if err := a.Delivery.Run(ctx); err != nil {
@@ -256,7 +250,6 @@ func (a *App) Close() error {
 	}
 	a.stopDelivery()
 	<-a.delivered
-	a.beside.Wait()
 	return a.closeParts()
 }
 

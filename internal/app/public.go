@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	collectorhttp "github.com/kassa-analytics/kassa/collector/httpapi"
-	"github.com/kassa-analytics/kassa/collector/snippet"
 	consenthttp "github.com/kassa-analytics/kassa/consentgate/httpapi"
 	"github.com/kassa-analytics/kassa/internal/config"
 	"github.com/kassa-analytics/kassa/internal/problem"
@@ -55,7 +54,7 @@ func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *ato
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}
-	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows, Data: a.Warehouse})
+	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}
@@ -68,9 +67,6 @@ func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *ato
 			return next(c)
 		}
 	}
-	tag := echo.WrapHandler(snippet.Handler())
-	e.GET("/kassa.js", tag)
-	e.HEAD("/kassa.js", tag)
 	m := []echo.MiddlewareFunc{collectorhttp.CORS(a.Shops), limiter.Middleware(), refuse}
 	events.Register(e, m...)
 	consent.Register(e, m...)
