@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sys/unix"
 )
 
 // slice is how long one side is loaded before the other has its turn: both see the same neighbours on the machine.
@@ -40,23 +41,36 @@ func BenchmarkIngest(b *testing.B) {
 				defer s.Close()
 				real := dial(b, w.url, w.receipt("demo", visitor, analytics), conns, size)
 				base := dial(b, s.URL, w.receipt("demo", visitor, analytics), conns, size)
-				var ratios []float64
+				var ratios, work []float64
 				var requests, taken float64
 				for b.Loop() {
-					base.load(slice)
-					start := time.Now()
+					start, used := time.Now(), processorTime(b)
 					n := real.load(slice)
 					requests, taken = requests+n, taken+time.Since(start).Seconds()
-					ratios = append(ratios, n/base.load(slice))
+					middle := processorTime(b)
+					empties := base.load(slice)
+					ratios = append(ratios, n/empties)
+					work = append(work, float64(processorTime(b)-middle)/empties/(float64(middle-used)/n))
 				}
 				slices.Sort(ratios)
+				slices.Sort(work)
 				b.ReportMetric(ratios[len(ratios)/2], "ratio")
+				b.ReportMetric(work[len(work)/2], "cpu-ratio") // of processor time a request: what neighbours on the machine change less
 				b.ReportMetric(requests/taken, "requests/s")
 				b.ReportMetric(requests*float64(size)/taken, "events/s")
 				b.ReportMetric(0, "ns/op")
 			})
 		}
 	}
+}
+
+// processorTime is what this process has used so far, generator and server together.
+func processorTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // generator holds open connections to one server.

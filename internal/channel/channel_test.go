@@ -64,6 +64,12 @@ func TestClassify(t *testing.T) {
 		// Whole names only: parts of words and of domains prove nothing.
 		{from("notgoogle.com"), Referral, "notgoogle.com", "referral"},
 		{from("google.com.evil.example"), Referral, "google.com.evil.example", "referral"},
+		{from("google.uk.com"), Referral, "google.uk.com", "referral"},
+		{from("com"), Referral, "com", "referral"},
+		{from("co.uk"), Referral, "co.uk", "referral"},
+		{from("google"), Referral, "google", "referral"},
+		{from("google.co"), OrganicSearch, "google", "organic"},
+		{from("ebay.com.au"), OrganicShopping, "ebay.com.au", "referral"},
 		{from("google.shop"), Referral, "google.shop", "referral"},
 		{from("google.github.io"), Referral, "google.github.io", "referral"},
 		{from("netflix.com.br.example"), Referral, "netflix.com.br.example", "referral"},

@@ -1,10 +1,6 @@
 package channel
 
-import (
-	"strings"
-
-	"golang.org/x/net/publicsuffix"
-)
+import "strings"
 
 // category is what kind of place a source is.
 type category uint8
@@ -112,27 +108,40 @@ func lookupHost(host string) (site, bool) {
 		}
 		h = h[dot+1:]
 	}
-	suffix, icann := publicsuffix.PublicSuffix(host)
-	if !icann || len(host) <= len(suffix)+1 {
-		return site{}, false
-	}
-	registered := strings.TrimSuffix(host, "."+suffix)
-	if dot := strings.LastIndexByte(registered, '.'); dot >= 0 {
-		registered = registered[dot+1:]
-	}
-	if s, ok := brands[registered]; ok && countrySuffix(suffix) {
+	if s, ok := brands[nationalName(host)]; ok {
 		return s, true
 	}
 	return site{}, false
 }
 
-// countrySuffix tells the suffixes a brand's own national sites have (com, be, co.uk, com.au) from those anyone can buy a name under (shop, xyz).
-func countrySuffix(suffix string) bool {
-	first, last, two := strings.Cut(suffix, ".")
-	if !two {
-		return suffix == "com" || suffix == "net" || len(suffix) == 2
+// nationalName gives the name a brand would have registered: "google" of www.google.com, google.be, google.co.uk and google.com.au; empty under
+// suffixes anyone can buy such a name under (shop, xyz).
+func nationalName(host string) string {
+	rest, last, ok := cutLast(host)
+	if !ok || last != "com" && last != "net" && len(last) != 2 {
+		return ""
 	}
-	return len(last) == 2 && (first == "co" || first == "com" || first == "org" || first == "ne" || first == "or")
+	before, name, ok := cutLast(rest)
+	if !ok {
+		return rest
+	}
+	switch name {
+	case "co", "com", "org", "ne", "or":
+		if len(last) == 2 {
+			if _, name, ok = cutLast(before); !ok {
+				return before
+			}
+		}
+	}
+	return name
+}
+
+// cutLast divides "www.google" into "www" and "google".
+func cutLast(s string) (before, last string, found bool) {
+	if dot := strings.LastIndexByte(s, '.'); dot >= 0 {
+		return s[:dot], s[dot+1:], true
+	}
+	return "", s, false
 }
 
 // kindOf tells what kind of place a source is, be it a name or a host.
