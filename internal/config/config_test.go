@@ -199,3 +199,13 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestARateOfZeroIsNoLimit(t *testing.T) {
+	c, err := Load(Source{File: write(t, "rate_limit: {requests_per_second: 0}\n")})
+	if err != nil || c.RateLimit.RequestsPerSecond != 0 {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if _, err = Load(Source{File: write(t, "rate_limit: {requests_per_second: -1}\n")}); err == nil || !strings.Contains(err.Error(), "at least 0") {
+		t.Errorf("got %v", err)
+	}
+}

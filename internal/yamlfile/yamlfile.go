@@ -298,7 +298,7 @@ func Int(dst *int, min int) func(Node) {
 	}
 }
 
-// Float reads a number above min into dst.
+// Float reads a number of at least min into dst.
 func Float(dst *float64, min float64) func(Node) {
 	return func(n Node) {
 		s, ok := n.Text()
@@ -306,8 +306,8 @@ func Float(dst *float64, min float64) func(Node) {
 			return
 		}
 		v, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(v > min) || math.IsInf(v, 0) {
-			n.Problem("%q is not a number above %g; write one", s, min)
+		if err != nil || !(v >= min) || math.IsInf(v, 0) {
+			n.Problem("%q is not a number of at least %g; write one", s, min)
 			return
 		}
 		*dst = v
