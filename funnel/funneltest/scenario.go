@@ -16,7 +16,7 @@
 //	carts 2 = purchased 1 + recovered 0 + abandoned 1 + emptied 0 + superseded 0 + open 0
 //	abandoned 50.0% (9.5% to 90.5%), worth EUR 60.00
 //
-// The language in full is in docs/decisions/0006-scenario-tests.md.
+// The language in full is described in docs/decisions/0006-scenario-tests.md.
 package funneltest
 
 import (
