@@ -98,7 +98,7 @@ func (d *Delivery) gather(ctx context.Context, from uint64) ([]spool.Entry, *spo
 	var got []spool.Entry
 	var until time.Time
 	events, bytes := 0, 0
-	hurry := false
+	consents := false
 	for {
 		for _, e := range d.ahead {
 			if len(got) > 0 && (events+e.Events > d.cfg.MaxEvents || bytes+len(e.Data) > d.cfg.MaxBytes) {
@@ -108,7 +108,7 @@ func (d *Delivery) gather(ctx context.Context, from uint64) ([]spool.Entry, *spo
 			got = append(got, e)
 			events += e.Events
 			bytes += len(e.Data)
-			hurry = hurry || e.Kind != KindEvents
+			consents = consents || e.Kind != KindEvents
 			d.ahead = d.ahead[1:]
 		}
 		entries, damage, err := d.read(ctx, from+uint64(len(got)))
@@ -136,9 +136,12 @@ func (d *Delivery) gather(ctx context.Context, from uint64) ([]spool.Entry, *spo
 		}
 		now := d.cfg.Clock()
 		if until.IsZero() {
-			until = now.Add(d.cfg.Linger)
+			until = now.Add(d.linger())
 		}
-		if hurry || !now.Before(until) || d.urgentFrom(got[0].Index) {
+		if consents { // other collectors must learn of a withdrawal within two seconds
+			until = earliest(until, now.Add(max(d.cfg.Linger, min(d.took, d.cfg.MaxLinger/4))))
+		}
+		if !now.Before(until) || d.urgentFrom(got[0].Index) {
 			return got, nil, nil
 		}
 		pause := time.NewTimer(min(gatherEvery, until.Sub(now)))
@@ -151,6 +154,19 @@ func (d *Delivery) gather(ctx context.Context, from uint64) ([]spool.Entry, *spo
 		}
 		pause.Stop()
 	}
+}
+
+// linger is how long a small batch waits for more. Where inserts take long it is longer: many small ones would cost the machine more
+// than they tell the owner sooner.
+func (d *Delivery) linger() time.Duration {
+	return max(d.cfg.Linger, min(2*d.took, d.cfg.MaxLinger))
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // urgentFrom tells whether somebody waits for record i.

@@ -75,7 +75,8 @@ type Config struct {
 
 	MaxEvents int           // events a batch, about; default 50,000
 	MaxBytes  int           // encoded bytes a batch, about; default 16 MiB
-	Linger    time.Duration // how long a small batch waits for more; default 300 ms
+	Linger    time.Duration // how long a small batch waits for more, at least; default 300 ms
+	MaxLinger time.Duration // and at most, where inserts take long: twice what the last one took; default 2 s
 	RetryMin  time.Duration // first pause after a failed insert; default 100 ms
 	RetryMax  time.Duration // longest pause; default 15 s
 
@@ -100,7 +101,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("delivery: %s is missing", what))
 		}
 	}
-	if c.MaxEvents < 0 || c.MaxBytes < 0 || c.Linger < 0 || c.RetryMin < 0 || c.RetryMax < 0 {
+	if c.MaxEvents < 0 || c.MaxBytes < 0 || c.Linger < 0 || c.MaxLinger < 0 || c.RetryMin < 0 || c.RetryMax < 0 {
 		errs = append(errs, errors.New("delivery: a limit is negative"))
 	}
 	return errors.Join(errs...)
@@ -115,6 +116,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Linger == 0 {
 		c.Linger = 300 * time.Millisecond
+	}
+	if c.MaxLinger == 0 {
+		c.MaxLinger = max(2*time.Second, c.Linger)
 	}
 	if c.RetryMin == 0 {
 		c.RetryMin = 100 * time.Millisecond
@@ -147,6 +151,7 @@ type Delivery struct {
 
 	resume *seal // found at the start, not yet delivered; Run's alone
 	ahead  []spool.Entry
+	took   time.Duration // what the last insert took; Run's alone
 
 	mu       sync.Mutex
 	state    state

@@ -55,7 +55,8 @@ func (d *Delivery) insert(ctx context.Context, token string, events []collector.
 	}
 	start := d.cfg.Clock()
 	err := d.cfg.Warehouse.Insert(ctx, token, events, consents)
-	d.cfg.OnInsert(d.cfg.Clock().Sub(start), err)
+	d.took = d.cfg.Clock().Sub(start)
+	d.cfg.OnInsert(d.took, err)
 	return err
 }
 

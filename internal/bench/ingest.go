@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+func notifyTerm(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
+
+// visitors whose consent is asked for before the load, and who then send in turn.
+const visitors = 512
+
+// ingest measures taking in events against an empty echo handler that drains the same body: consent checked, fsynced, and delivered to
+// the embedded engine meanwhile. Generator and server share the machine.
+func ingest(ctx context.Context, b *bench) (err error) {
+	k, public, private, err := startKassa(ctx, b)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopped := k.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	idle, err := k.memory()
+	if err != nil {
+		return err
+	}
+	b.report(result{what: "memory of the whole binary, idle with the embedded engine", value: idle, unit: "MB", limit: 450, atMost: true})
+	base, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	e, err := start(self, "-echo", base)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopped := e.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	if err := ready(ctx, e, "http://"+base+"/healthz"); err != nil {
+		return err
+	}
+	single, batch, err := prepare(ctx, public)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		connections int
+		limit       float64
+	}{{64, 0.5}, {256, 0.6}} {
+		var ratios []float64
+		for range b.rounds {
+			empty, err := load(ctx, base, single, c.connections, http.StatusAccepted, b.length)
+			if err != nil {
+				return err
+			}
+			ours, err := load(ctx, public, single, c.connections, http.StatusAccepted, b.length)
+			if err != nil {
+				return err
+			}
+			ratios = append(ratios, ours/empty)
+			fmt.Fprintf(os.Stderr, "  %d connections: %.0f requests/s, empty handler %.0f\n", c.connections, ours, empty)
+		}
+		b.report(result{what: fmt.Sprintf("single-event POST / empty echo handler, %d connections", c.connections), value: median(ratios), unit: "×", limit: c.limit})
+	}
+	var rates []float64
+	for range b.rounds {
+		rate, err := load(ctx, public, batch, 64, http.StatusAccepted, b.length)
+		if err != nil {
+			return err
+		}
+		rates = append(rates, rate*20)
+		fmt.Fprintf(os.Stderr, "  batches of 20: %.0f events/s\n", rate*20)
+	}
+	b.report(result{what: "batches of 20 at 64 connections", value: median(rates), unit: "events/s", limit: 100_000})
+	full, err := k.memory()
+	if err != nil {
+		return err
+	}
+	b.report(result{what: "memory of the whole binary after full load", value: full, unit: "MB"})
+	return drained(ctx, b, "http://"+private)
+}
+
+// startKassa serves a shop from a fresh data directory.
+func startKassa(ctx context.Context, b *bench) (p *process, public, private string, err error) {
+	if public, err = freeAddress(); err != nil {
+		return nil, "", "", err
+	}
+	if private, err = freeAddress(); err != nil {
+		return nil, "", "", err
+	}
+	config := filepath.Join(b.dir, "kassa.yaml")
+	yaml := fmt.Sprintf("data_dir: %s\nlisten: %s\nadmin_listen: %s\nrate_limit: {requests_per_second: 0}\nshops:\n  - {id: demo, name: Bench, currency: EUR, timezone: Europe/Brussels}\n",
+		filepath.Join(b.dir, "data"), public, private)
+	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
+		return nil, "", "", fmt.Errorf("writing the configuration: %w", err)
+	}
+	if p, err = start(b.kassa, "serve", "--config", config); err != nil {
+		return nil, "", "", err
+	}
+	return p, public, private, ready(ctx, p, "http://"+private+"/readyz")
+}
+
+// prepare asks for the visitors' consent and makes their requests: of one event, and of twenty.
+func prepare(ctx context.Context, public string) (single, batch *requests, err error) {
+	var ids atomic.Uint64
+	single, batch = &requests{}, &requests{}
+	for i := range visitors {
+		visitor := fmt.Sprintf("bench-visitor-%08d", i)
+		receipt, err := consent(ctx, "http://"+public, visitor)
+		if err != nil {
+			return nil, nil, err
+		}
+		single.add(newRequest(public, "/v1/events", body(visitor, receipt, 1), &ids))
+		batch.add(newRequest(public, "/v1/events", body(visitor, receipt, 20), &ids))
+	}
+	return single, batch, nil
+}
+
+func consent(ctx context.Context, public, visitor string) (string, error) {
+	status, answer, err := post(ctx, public+"/v1/consent", map[string]any{
+		"shop": "demo", "visitor": visitor, "purposes": map[string]bool{"analytics": true, "marketing": false},
+		"notice": map[string]string{"version": "1", "language": "en"}, "source": "banner",
+	})
+	if err != nil || status != http.StatusCreated {
+		return "", fmt.Errorf("asking for consent: %d %s %w", status, answer, err)
+	}
+	var a struct {
+		Receipt string `json:"receipt"`
+	}
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return "", fmt.Errorf("reading the receipt: %w", err)
+	}
+	return a.Receipt, nil
+}
+
+// body is a batch of n events of one visitor, such as a shop's tag sends.
+func body(visitor, receipt string, n int) string {
+	now := time.Now().UnixMilli()
+	var events []string
+	visit := strings.Repeat("@", idDigits)
+	for range n {
+		events = append(events, fmt.Sprintf(`{"id":"01KBENCH%s","name":"add_to_cart","time":%d,"page":"/p/glass?x=1","language":"nl","referrer":"https://www.google.com/","cart":"c-%s","currency":"EUR","value":"24.50","items":[{"id":"SKU-1","name":"Glass","category":"Glas","price":"12.25","quantity":2}]}`,
+			strings.Repeat("#", idDigits), now, visit))
+	}
+	return fmt.Sprintf(`{"shop":"demo","receipt":%q,"visitor":%q,"session":"s-%s","sent_at":%d,"events":[%s]}`, receipt, visitor, visit, now, strings.Join(events, ","))
+}
+
+// drained waits until everything that was accepted has been delivered, and tells the invariant.
+func drained(ctx context.Context, b *bench, private string) error {
+	began := time.Now()
+	for {
+		_, text, err := get(ctx, private+"/metrics", "")
+		if err != nil {
+			return err
+		}
+		counters := make(map[string]float64)
+		for line := range strings.Lines(string(text)) {
+			var name string
+			var v float64
+			if n, _ := fmt.Sscan(line, &name, &v); n == 2 {
+				counters[name] = v
+			}
+		}
+		if counters["kassa_spool_pending_events"] == 0 {
+			b.report(result{what: "rest of the spool delivered after the load", value: time.Since(began).Seconds(), unit: "s"})
+			sum := counters["kassa_events_stored_total"] + counters["kassa_events_late_duplicate_total"] + counters["kassa_events_dead_lettered_total"] + counters["kassa_events_suppressed_total"]
+			b.report(result{what: "accepted − (stored + duplicates + dead letters + suppressed)", value: counters["kassa_events_accepted_total"] - sum, unit: "events", limit: 1e-9, atMost: true,
+				note: fmt.Sprintf("%.0f accepted", counters["kassa_events_accepted_total"])})
+			return nil
+		}
+		if time.Since(began) > 5*time.Minute {
+			return fmt.Errorf("after %s the spool still holds %.0f events", time.Since(began).Round(time.Second), counters["kassa_spool_pending_events"])
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
