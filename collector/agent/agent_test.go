@@ -62,8 +62,11 @@ func TestCrawlersAnswerAsTheirPatterns(t *testing.T) {
 	}
 	texts := []string{"wget/1", "SemrushBot", "HTTPie/3", "PTST/240", "xx sentry/23", "AdsBot-Google (+x)", "ContextualBot x outcomes.net", "ContextualBot", "x HTTPie/3", "xcurl", "curl", "SSL Labs", "SSL Labs 2", "BlogTraffic/1.22 Feed-Fetcher"}
 	piece := strings.NewReplacer("[", "", "]", "", "^", "", "$", "", "(", "", ")", "", `\`, "", "|", " ", "*", "")
-	for _, line := range lines {
+	for i, line := range lines {
 		plain := piece.Replace(line)
+		if plain == line && i%8 != 0 { // plain words are alike, and the joined expression is slow
+			continue
+		}
 		texts = append(texts, plain, "Mozilla/5.0 "+plain+"/1.0", plain[1:], plain[:len(plain)-1])
 	}
 	for _, ua := range texts {

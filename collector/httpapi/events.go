@@ -117,7 +117,7 @@ func (h *Handler) Events(c echo.Context) error {
 		case h.large <- struct{}{}:
 			defer func() { <-h.large }()
 		case <-ctx.Done():
-			return ctx.Err()
+			return NotDurable()
 		}
 	}
 	batch := h.batches.Get().(*collector.Batch)
