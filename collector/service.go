@@ -211,6 +211,10 @@ func (s *Service) AcceptImport(ctx context.Context, imp Import, batch *Batch) (R
 			res.reject(in, i, reject(ReasonMissingValue, "/visitor", "an imported event needs a visitor of 1 to 200 characters"))
 			continue
 		}
+		if where := badText(in); where != "" {
+			res.reject(in, i, reject(ReasonInvalidValue, where, "is not UTF-8 text: convert the file first"))
+			continue
+		}
 		if in.Visitor != visitor {
 			permit, err := imp.Permit(in.Visitor)
 			if err != nil {

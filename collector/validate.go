@@ -122,6 +122,25 @@ func (j *judge) identity(in *Input) *Rejection {
 	return nil
 }
 
+// badText finds a text that is no UTF-8, which JSON never lets in but a file to import can hold; empty where all are good.
+func badText(in *Input) (pointer string) {
+	for _, f := range [...]struct{ value, pointer string }{
+		{in.Page, "/page"}, {in.Title, "/title"}, {in.Referrer, "/referrer"}, {in.Campaign.Source, "/campaign/source"}, {in.Campaign.Medium, "/campaign/medium"},
+		{in.Campaign.Name, "/campaign/name"}, {in.Campaign.Term, "/campaign/term"}, {in.Campaign.Content, "/campaign/content"}, {in.Coupon, "/coupon"},
+		{in.PaymentType, "/payment_type"}, {in.ShippingTier, "/shipping_tier"}, {in.ErrorDetail, "/error/detail"},
+	} {
+		if !utf8.ValidString(f.value) {
+			return f.pointer
+		}
+	}
+	for i, it := range in.Items {
+		if !utf8.ValidString(it.ID) || !utf8.ValidString(it.Name) || !utf8.ValidString(it.Category) || !utf8.ValidString(it.Variant) {
+			return "/items/" + strconv.Itoa(i)
+		}
+	}
+	return ""
+}
+
 // validName tells [a-z][a-z0-9_]{0,39}, of which the GA4 names are a part.
 func validName(s string) bool {
 	if len(s) > 40 || s == "" || s[0] < 'a' || s[0] > 'z' {

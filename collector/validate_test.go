@@ -283,6 +283,7 @@ func TestImport(t *testing.T) {
 		{ID: "4", Name: "purchase", Visitor: "10"},
 		{ID: "5", Name: "purchase", Time: at(2020)},
 		{ID: "2", Name: "purchase", Visitor: "10", Time: at(2090)},
+		{ID: "6", Name: "purchase", Visitor: "10", Time: at(2020), Items: []InputItem{{Name: "caf\xe9"}}},
 	}}
 	res, err := s.AcceptImport(t.Context(), imp, b)
 	if err != nil {
@@ -292,7 +293,7 @@ func TestImport(t *testing.T) {
 	for _, r := range res.Rejected {
 		reasons = append(reasons, r.Reason)
 	}
-	if res.Accepted != 2 || res.Duplicates != 1 || res.Index != 1 || fmt.Sprint(reasons) != fmt.Sprint([]Reason{ReasonOlderThanRetention, ReasonMissingValue, ReasonMissingValue}) {
+	if res.Accepted != 2 || res.Duplicates != 1 || res.Index != 1 || fmt.Sprint(reasons) != fmt.Sprint([]Reason{ReasonOlderThanRetention, ReasonMissingValue, ReasonMissingValue, ReasonInvalidValue}) {
 		t.Errorf("result %+v", res)
 	}
 	if e := stored[0]; e.Basis != "teaching data" || e.GivenAt != 0 || e.ReceiptID != "" || e.Time != at(2020) || e.Session == 0 || e.Contact != nil || tags[0] != 7 || e.Visitor == stored[1].Visitor {
