@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func drawEvents(t *rapid.T) []collector.Event {
 // TestFactsDoNotDependOnArrival sends the same events as one batch in order, and as many small batches out of order with copies of
 // other times among them: the facts are the model's both times.
 func TestFactsDoNotDependOnArrival(t *testing.T) {
+	fewer(t)
 	whole, pieces := openTest(t), openTest(t)
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -112,4 +114,17 @@ func reset(t interface{ Fatal(...any) }, w *Warehouse) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// fewer runs a dozen checks instead of rapid's hundred unless the command line says how many: each costs a second on the real engine.
+func fewer(t *testing.T) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	if f == nil || f.Value.String() != f.DefValue {
+		return
+	}
+	if err := flag.Set("rapid.checks", "12"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = flag.Set("rapid.checks", f.DefValue) }) // was valid before
 }

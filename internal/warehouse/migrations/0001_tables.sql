@@ -159,7 +159,7 @@ CREATE TABLE IF NOT EXISTS cart_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, cart, visitor, event_id)
 PRIMARY KEY (shop, cart, visitor)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 128, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS cart_events_view TO cart_events AS
 SELECT
@@ -204,7 +204,7 @@ CREATE TABLE IF NOT EXISTS session_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, visitor, session, event_id)
 PRIMARY KEY (shop, visitor, session)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 128, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS session_events_view TO session_events AS
 SELECT
@@ -242,7 +242,7 @@ CREATE TABLE IF NOT EXISTS order_events
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (shop, order_ref, event_id)
 PRIMARY KEY (shop, order_ref)
-SETTINGS index_granularity = 256, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 128, min_compress_block_size = 8192, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS order_events_view TO order_events AS
 SELECT
@@ -328,7 +328,7 @@ CREATE TABLE IF NOT EXISTS session_facts
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (shop, visitor, session)
-SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 256, min_bytes_for_wide_part = 134217728, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS session_moves_view TO touched AS
 SELECT DISTINCT moved AS batch, 'moved' AS kind, shop, visitor AS key, toUInt64(0) AS sub, toUInt64(0) AS writer

@@ -13,9 +13,9 @@ WITH
     own_marks AS (SELECT shop, toUInt64(0) AS cart, key AS visitor FROM touched WHERE batch = {batch:String} AND kind = 'own_cart'),
     marked AS
     (
-        SELECT shop, cart, toUInt64(0) AS owner, * EXCEPT (shop, cart) FROM cart_events FINAL WHERE (shop, cart) IN given_marks
+        SELECT shop, cart, toUInt64(0) AS owner, * EXCEPT (shop, cart) FROM cart_events WHERE (shop, cart) IN given_marks
         UNION ALL
-        SELECT shop, cart, visitor AS owner, * EXCEPT (shop, cart) FROM cart_events FINAL WHERE (shop, cart, visitor) IN own_marks
+        SELECT shop, cart, visitor AS owner, * EXCEPT (shop, cart) FROM cart_events WHERE (shop, cart, visitor) IN own_marks
     ),
     known AS
     (
@@ -37,7 +37,9 @@ WITH
                 shipping Nullable(Decimal(18, 4)), tax Nullable(Decimal(18, 4)), fees Nullable(Decimal(18, 4)),
                 coupon String, payment_type LowCardinality(String), shipping_tier LowCardinality(String), error_kind LowCardinality(String),
                 channel LowCardinality(String), source String, medium LowCardinality(String), campaign String, device LowCardinality(String), language LowCardinality(String),
-                receipt_id String, marketing UInt8, contact String, cart_ref String, excluded UInt8))') AS e
+                receipt_id String, marketing UInt8, contact String, cart_ref String, excluded UInt8))') AS copies,
+            -- Of the copies of one event the earliest is the event.
+            arrayFilter((x, nth) -> nth = 1, copies, arrayEnumerateUniq(copies.id)) AS e
         FROM marked
         GROUP BY shop, cart, owner
     ),
@@ -66,9 +68,15 @@ WITH
     -- The sessions of these visitors by their start: (session, given, start, first_id, channel, source, medium, campaign, landing_page).
     visits AS
     (
-        SELECT shop, visitor, arraySort(s -> (s.3, s.4), groupArray((session, given, start, first_id, channel, source, medium, campaign, landing_page))) AS sessions
-        FROM session_facts FINAL
-        WHERE (shop, visitor) IN (SELECT shop, visitor FROM cart_events WHERE (shop, cart) IN given_marks UNION ALL SELECT shop, visitor FROM own_marks)
+        SELECT shop, visitor, arraySort(s -> (s.3, s.4), groupArray((session, fact.1, fact.2, fact.3, fact.4, fact.5, fact.6, fact.7, fact.8))) AS sessions
+        FROM
+        (
+            SELECT shop, visitor, session, argMax((given, start, first_id, channel, source, medium, campaign, landing_page, is_deleted), version) AS fact
+            FROM session_facts
+            WHERE (shop, visitor) IN (SELECT shop, visitor FROM cart_events WHERE (shop, cart) IN given_marks UNION ALL SELECT shop, visitor FROM own_marks)
+            GROUP BY shop, visitor, session
+            HAVING NOT fact.9
+        )
         GROUP BY shop, visitor
     ),
     attributed AS

@@ -12,19 +12,28 @@ WITH
             CAST(arraySort(groupArrayIf((time, event_id, visitor, customer, cart, session, has_page, currency, value, channel, source, medium, campaign, device, excluded), NOT refund)),
                 'Array(Tuple(time DateTime64(3, ''UTC''), id FixedString(16), visitor UInt64, customer UInt64, cart UInt64, session UInt64, has_page UInt8,
                  currency LowCardinality(String), value Decimal(18, 4), channel LowCardinality(String), source String, medium LowCardinality(String), campaign String,
-                 device LowCardinality(String), excluded UInt8))') AS p,
-            groupArrayIf((currency, value), refund) AS refunds,
+                 device LowCardinality(String), excluded UInt8))') AS copies,
+            -- Of the copies of one event the earliest is the event.
+            arrayFilter((x, nth) -> nth = 1, copies, arrayEnumerateUniq(copies.id)) AS p,
+            arraySort(groupArrayIf((time, event_id, currency, value), refund)) AS refund_copies,
+            arrayFilter((x, nth) -> nth = 1, refund_copies, arrayEnumerateUniq(arrayMap(x -> x.2, refund_copies))) AS refunds,
             groupUniqArray(visitor) AS visitors
-        FROM order_events FINAL
+        FROM order_events
         WHERE (shop, order_ref) IN marked
         GROUP BY shop, order_ref
         HAVING notEmpty(p)
     ),
     visits AS
     (
-        SELECT shop, visitor, arraySort(s -> (s.3, s.4), groupArray((session, given, start, first_id, channel, source, medium, campaign, landing_page))) AS sessions
-        FROM session_facts FINAL
-        WHERE (shop, visitor) IN (SELECT shop, visitor FROM order_events WHERE (shop, order_ref) IN marked)
+        SELECT shop, visitor, arraySort(s -> (s.3, s.4), groupArray((session, fact.1, fact.2, fact.3, fact.4, fact.5, fact.6, fact.7, fact.8))) AS sessions
+        FROM
+        (
+            SELECT shop, visitor, session, argMax((given, start, first_id, channel, source, medium, campaign, landing_page, is_deleted), version) AS fact
+            FROM session_facts
+            WHERE (shop, visitor) IN (SELECT shop, visitor FROM order_events WHERE (shop, order_ref) IN marked)
+            GROUP BY shop, visitor, session
+            HAVING NOT fact.9
+        )
         GROUP BY shop, visitor
     ),
     attributed AS
@@ -40,7 +49,7 @@ WITH
     )
 SELECT
     shop, order_ref, visitor, arraySort(visitors), p[1].customer, p[1].cart, p[1].time, p[1].currency, p[1].value,
-    least(p[1].value, CAST(least(arraySum(r -> if(r.1 = p[1].currency, toDecimal128(r.2, 4), 0), refunds), 90000000000000) AS Decimal(18, 4))),
+    least(p[1].value, CAST(least(arraySum(r -> if(r.3 = p[1].currency, toDecimal128(r.4, 4), 0), refunds), 90000000000000) AS Decimal(18, 4))),
     visit.1,
     if(visit.1 = 0, p[1].channel, visit.5), if(visit.1 = 0, p[1].source, visit.6), if(visit.1 = 0, p[1].medium, visit.7),
     if(visit.1 = 0, p[1].campaign, visit.8), visit.9, p[1].device,

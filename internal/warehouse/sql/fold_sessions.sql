@@ -8,20 +8,29 @@ INSERT INTO session_facts
      page_views, events, marketing, excluded, moved, version, is_deleted)
 WITH
     marked AS (SELECT shop, key AS visitor, sub AS session FROM touched WHERE batch = {batch:String} AND kind = 'session'),
-    -- What is known so far: (session, first_id, start, end), in the order of their start.
+    -- What is known so far: (session, first_id, start, end), in the order of their start. The newest version is picked by hand, here and
+    -- below: FINAL would merge all rows of every block before it looks which of them are wanted.
     known AS
     (
-        SELECT shop, visitor, if(given, session, 0) AS stream, arraySort(k -> (k.3, k.2), groupArray((session, first_id, start, end))) AS old
-        FROM session_facts FINAL
-        WHERE (shop, visitor) IN (SELECT shop, visitor FROM marked)
+        SELECT shop, visitor, if(fact.1, session, 0) AS stream, arraySort(k -> (k.3, k.2), groupArray((session, fact.2, fact.3, fact.4))) AS old
+        FROM
+        (
+            SELECT shop, visitor, session, argMax((given, first_id, start, end, is_deleted), version) AS fact
+            FROM session_facts
+            WHERE (shop, visitor) IN (SELECT shop, visitor FROM marked)
+            GROUP BY shop, visitor, session
+            HAVING NOT fact.5
+        )
         GROUP BY shop, visitor, stream
     ),
     streams AS
     (
         SELECT
             shop, visitor, session AS stream,
-            arraySort(groupArray((time, event_id, page_view, page, referrer, origin, channel, source, medium, campaign, device, language, marketing, excluded))) AS e
-        FROM session_events FINAL
+            -- Of the copies of one event the earliest is the event.
+            arraySort(groupArray((time, event_id, page_view, page, referrer, origin, channel, source, medium, campaign, device, language, marketing, excluded))) AS copies,
+            arrayFilter((x, nth) -> nth = 1, copies, arrayEnumerateUniq(arrayMap(x -> x.2, copies))) AS e
+        FROM session_events
         WHERE (shop, visitor, session) IN (SELECT shop, visitor, session FROM marked)
         GROUP BY shop, visitor, stream
     ),
