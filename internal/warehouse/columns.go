@@ -30,9 +30,9 @@ func eventColumns() []column {
 		{"receipt_id", each(func(e *E) string { return e.ReceiptID })},
 		{"given_at", each(func(e *E) int64 { return e.GivenAt })},
 		{"basis", each(func(e *E) string { return e.Basis })},
-		{"marketing", each(func(e *E) uint8 { return flag(e.Marketing) })},
+		{"marketing", each(func(e *E) uint8 { return bit(e.Marketing) })},
 		{"wire", each(func(e *E) string { return e.Wire })},
-		{"cart_event", each(func(e *E) uint8 { return flag(e.CartEvent) })},
+		{"cart_event", each(func(e *E) uint8 { return bit(e.CartEvent) })},
 		{"page", each(func(e *E) string { return e.Page })},
 		{"title", each(func(e *E) string { return e.Title })},
 		{"language", each(func(e *E) string { return e.Language })},
@@ -60,7 +60,7 @@ func eventColumns() []column {
 		{"items", each(func(e *E) []string { return flatItems(e.Items) })},
 		{"contact", each(func(e *E) string { return string(e.Contact) })},
 		{"cart_ref", each(func(e *E) string { return string(e.CartRef) })},
-		{"excluded", each(func(e *E) uint8 { return flag(e.Excluded) })},
+		{"excluded", each(func(e *E) uint8 { return bit(e.Excluded) })},
 	}
 }
 
@@ -74,7 +74,7 @@ func each[T any](get func(*collector.Event) T) func([]collector.Event) any {
 	}
 }
 
-func flag(b bool) uint8 {
+func bit(b bool) uint8 {
 	if b {
 		return 1
 	}

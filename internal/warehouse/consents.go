@@ -26,7 +26,7 @@ func (w *Warehouse) insertConsents(ctx context.Context, b batch) error {
 			for _, r := range rows {
 				if err := batch.Append(r.Shop, uint64(r.Visitor), r.ID, numbers(r.Aliases), string(r.Action), r.ReceiptID,
 					r.Granted, r.Denied, r.Revoked, string(r.Choices), r.NoticeVersion, r.NoticeLanguage, r.NoticeSHA256,
-					r.Source, r.AttestedBy, milli(r.GivenAt), milli(r.RecordedAt), milli(r.ExpiresAt), flag(r.Erase)); err != nil {
+					r.Source, r.AttestedBy, milli(r.GivenAt), milli(r.RecordedAt), milli(r.ExpiresAt), bit(r.Erase)); err != nil {
 					return fmt.Errorf("consent record: %w", err)
 				}
 			}
