@@ -80,8 +80,8 @@ func (i *importCSVCommand) files(p *program, cfg *config.Config, m *csvimport.Ma
 
 // bar shows progress on a terminal, and nothing elsewhere.
 func (p *program) bar(files []string) *progressbar.ProgressBar {
-	f, ok := p.stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := p.terminal()
+	if !ok {
 		return progressbar.DefaultSilent(-1)
 	}
 	size := int64(0)
@@ -92,6 +92,12 @@ func (p *program) bar(files []string) *progressbar.ProgressBar {
 	}
 	return progressbar.NewOptions64(size, progressbar.OptionSetWriter(f), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription("importing"), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
+}
+
+// terminal is standard error where somebody looks at it.
+func (p *program) terminal() (*os.File, bool) {
+	f, ok := p.stderr.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
 // controlSink hands an import's events over to kassa's control handlers.

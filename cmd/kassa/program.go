@@ -21,6 +21,7 @@ type program struct {
 	environ        []string
 	reload         <-chan os.Signal
 	ready          func(app.Addresses) // told once a serve listens; nil: nobody waits
+	loaded         func()              // told once the demo's past is in; nil: nobody waits
 	clock          func() time.Time    // nil: time.Now
 
 	ctx context.Context // of the run; kong calls the commands
@@ -35,6 +36,7 @@ type commands struct {
 	Verbose    bool   `short:"v" help:"Log more."`
 
 	Serve       serveCommand       `cmd:"" help:"Take in events and answer reports, until stopped."`
+	Demo        demoCommand        `cmd:"" help:"Start a made-up shop with a past and live traffic, in a data directory of its own."`
 	Import      importCommand      `cmd:"" help:"Import events from files."`
 	Token       tokenCommand       `cmd:"" help:"Make bearer tokens."`
 	Keys        keysCommand        `cmd:"" help:"Show the keys that consent receipts are checked with."`
@@ -60,7 +62,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	left := -1 // what kong exits with after --help
 	parser, err := kong.New(&c,
 		kong.Name("kassa"),
-		kong.Description("Measures a web shop with its visitors' consent: how many customers, how they came, and where they give up.\n\nStart with kassa serve --config kassa.yaml."),
+		kong.Description("Measures a web shop with its visitors' consent: how many customers, how they came, and where they give up.\n\nkassa demo shows it at once; kassa serve --config kassa.yaml runs it."),
 		kong.Writers(p.stdout, p.stderr), kong.Exit(func(status int) { left = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Bind(p),
 	)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,7 @@ type App struct {
 	Spool     *spool.Spool
 	Letters   *delivery.DeadLetters
 	Delivery  *delivery.Delivery
+	filter    *delivery.Filter
 	Gate      *consentgate.Gate
 	Shops     *collector.Shops
 	Collector *collector.Service
@@ -59,6 +61,8 @@ type App struct {
 
 	stopDelivery context.CancelFunc
 	delivered    chan struct{} // closed when the delivery's Run has returned
+	beside       sync.WaitGroup
+	draining     atomic.Bool // nothing is taken in any more
 	closers      []func() error
 }
 
@@ -210,8 +214,10 @@ func notice(c *config.Config, version, language string) (string, bool) {
 }
 
 func (a *App) openCollector(_ context.Context, o Options) (err error) {
+	a.filter = delivery.NewFilter(0)
 	a.Delivery, err = delivery.New(delivery.Config{
-		Dir: filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: a.Warehouse,
+		Filter: a.filter,
+		Dir:    filepath.Join(o.Config.DataDir, deliveryDir), Spool: a.Spool, Warehouse: a.Warehouse,
 		Consent: delivery.ByGate(a.Gate, a.clock), DeadLetters: a.Letters, Logger: a.logger, Clock: a.clock, OnInsert: a.metrics.inserted, IsDataError: warehouse.IsDataError,
 	})
 	if err != nil {
@@ -229,6 +235,7 @@ func (a *App) openCollector(_ context.Context, o Options) (err error) {
 func (a *App) startDelivery() {
 	ctx, cancel := context.WithCancel(context.Background()) // it outlives the request to stop: what was accepted is still delivered
 	a.stopDelivery = cancel
+	a.background(ctx, &a.beside)
 	go func() {
 		defer close(a.delivered)
 		if err := a.Delivery.Run(ctx); err != nil {
@@ -240,16 +247,23 @@ func (a *App) startDelivery() {
 // drainBound is how long a stopping process waits for the warehouse to take what is in the spool; what is left waits on disk.
 const drainBound = 20 * time.Second
 
-// Close delivers what is in the spool, within a bound, and closes the parts in the reverse order of their opening. Nothing may be
-// accepted any more when it is called.
-func (a *App) Close() error {
+func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainBound)
 	defer cancel()
 	if err := a.Delivery.Drain(ctx); err != nil {
 		a.logger.Warn("not everything reached the warehouse; it waits in the spool for the next start", "error", err)
 	}
+}
+
+// Close delivers what is in the spool, within a bound, and closes the parts in the reverse order of their opening. Nothing may be
+// accepted any more when it is called.
+func (a *App) Close() error {
+	if !a.draining.Swap(true) || a.Delivery.Counters().Pending > 0 && a.Delivery.Err() == nil {
+		a.drain()
+	}
 	a.stopDelivery()
 	<-a.delivered
+	a.beside.Wait()
 	return a.closeParts()
 }
 

@@ -52,6 +52,9 @@ func (a *App) controlImport(c echo.Context) error {
 	if !ok {
 		return problem.New(http.StatusNotFound, "unknown-shop", "No shop of this id is configured; add it to shops in the configuration.")
 	}
+	if a.draining.Load() {
+		return problem.New(http.StatusConflict, "stopping", "kassa serve is stopping; give the same command again, it goes on where it stood")
+	}
 	tag, err := strconv.ParseUint(q.Get("tag"), 10, 64)
 	if err != nil {
 		return problem.New(http.StatusBadRequest, "invalid-parameter", "tag must be a number")

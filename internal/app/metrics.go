@@ -38,7 +38,6 @@ func newMetrics(a *App) *metrics {
 		deadLettered:  desc("kassa_events_dead_lettered_total", "Accepted events that the warehouse refuses, kept among the dead letters."),
 		suppressed:    desc("kassa_events_suppressed_total", "Accepted events left out because their consent was withdrawn, or their visitor erased, before the insert."),
 	}
-	m.up.Store(true)
 	return m
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,7 +21,7 @@ import (
 const reportTimeout = 30 * time.Second
 
 // privateRouter serves the owner, marketing and Prometheus.
-func (a *App) privateRouter(requests *collectorhttp.RequestMetrics, draining *atomic.Bool) *echo.Echo {
+func (a *App) privateRouter(requests *collectorhttp.RequestMetrics) *echo.Echo {
 	e := a.newRouter(requests)
 	funnelhttp.Register(e, funnelhttp.Config{
 		Reports: a.Reports, Authorize: a.authorize, Timeout: reportTimeout, Now: a.clock,
@@ -48,7 +47,7 @@ func (a *App) privateRouter(requests *collectorhttp.RequestMetrics, draining *at
 		return nil
 	})
 	e.GET("/readyz", func(c echo.Context) error {
-		if err := a.ready(draining.Load()); err != nil {
+		if err := a.ready(); err != nil {
 			p := problem.New(http.StatusServiceUnavailable, "not-ready", err.Error())
 			p.RetryAfter = 5 * time.Second
 			return p
@@ -75,8 +74,8 @@ func (a *App) authorize(r *http.Request, shop string) error {
 
 // ready tells whether events can be taken in: the spool is writable, and the warehouse takes them or will catch up. A warehouse that is down
 // only fills the spool: that is what it is for.
-func (a *App) ready(draining bool) error {
-	if draining {
+func (a *App) ready() error {
+	if a.draining.Load() {
 		return fmt.Errorf("%w: shutting down", errNotReady)
 	}
 	if err := a.Spool.Err(); err != nil {

@@ -1,14 +1,15 @@
 package app
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	collectorhttp "github.com/kassa-analytics/kassa/collector/httpapi"
+	"github.com/kassa-analytics/kassa/collector/snippet"
 	consenthttp "github.com/kassa-analytics/kassa/consentgate/httpapi"
 	"github.com/kassa-analytics/kassa/internal/config"
 	"github.com/kassa-analytics/kassa/internal/problem"
@@ -21,7 +22,9 @@ func (a *App) newRouter(requests *collectorhttp.RequestMetrics) *echo.Echo {
 	e.IPExtractor = collectorhttp.IPExtractor(a.Config().TrustedProxies)
 	e.HTTPErrorHandler = problem.ErrorHandler(func(c echo.Context, err error) {
 		// Neither addresses nor bodies are logged: only what was asked for and what went wrong.
-		a.logger.Error("a request failed", "method", c.Request().Method, "route", c.Path(), "error", err)
+		id := rand.Text()
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		a.logger.Error("a request failed", "request_id", id, "method", c.Request().Method, "route", c.Path(), "error", err)
 	})
 	e.Use(requests.Middleware(), recoverPanics)
 	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
@@ -44,8 +47,8 @@ func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// publicRouter serves the shop's browsers and back end. While draining is true nothing is taken in any more.
-func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *atomic.Bool) (*echo.Echo, error) {
+// publicRouter serves the shop's browsers and back end. While the App drains nothing is taken in any more.
+func (a *App) publicRouter(requests *collectorhttp.RequestMetrics) (*echo.Echo, error) {
 	c := a.Config()
 	e := a.newRouter(requests)
 	events, err := collectorhttp.New(collectorhttp.Config{
@@ -54,19 +57,22 @@ func (a *App) publicRouter(requests *collectorhttp.RequestMetrics, draining *ato
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}
-	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows})
+	consent, err := consenthttp.New(consenthttp.Config{Gate: a.Gate, Keys: a.Keys, Tokens: a.Tokens, AllowOrigin: a.Shops.Allows, Data: a.Warehouse})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the public listener: %w", err)
 	}
 	limiter := collectorhttp.NewLimiter(collectorhttp.LimiterConfig{Rate: c.RateLimit.RequestsPerSecond, Burst: c.RateLimit.Burst, Clock: a.clock})
 	refuse := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if draining.Load() && c.Request().Method == http.MethodPost {
+			if a.draining.Load() && c.Request().Method == http.MethodPost {
 				return collectorhttp.NotDurable()
 			}
 			return next(c)
 		}
 	}
+	tag := echo.WrapHandler(snippet.Handler())
+	e.GET("/kassa.js", tag)
+	e.HEAD("/kassa.js", tag)
 	m := []echo.MiddlewareFunc{collectorhttp.CORS(a.Shops), limiter.Middleware(), refuse}
 	events.Register(e, m...)
 	consent.Register(e, m...)

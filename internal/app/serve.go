@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	collectorhttp "github.com/kassa-analytics/kassa/collector/httpapi"
@@ -38,7 +37,7 @@ func (a *App) server(h http.Handler) *http.Server {
 }
 
 // Serve opens both listeners and the control socket, tells ready where they are, and serves until ctx ends. Then it takes nothing in any
-// more (503), ends the running requests, and returns; the caller closes the App, which delivers what is in the spool.
+// more (503), delivers what is in the spool, within a bound, ends the running requests, and returns; the caller closes the App.
 func (a *App) Serve(ctx context.Context, ready func(Addresses)) error {
 	requests, err := collectorhttp.NewRequestMetrics(a.Registry, a.clock)
 	if err != nil {
@@ -48,8 +47,7 @@ func (a *App) Serve(ctx context.Context, ready func(Addresses)) error {
 	if err := a.Registry.Register(exporter); err != nil {
 		return fmt.Errorf("preparing the metrics: %w", err)
 	}
-	var draining atomic.Bool
-	public, err := a.publicRouter(requests, &draining)
+	public, err := a.publicRouter(requests)
 	if err != nil {
 		return err
 	}
@@ -62,12 +60,11 @@ func (a *App) Serve(ctx context.Context, ready func(Addresses)) error {
 	c := a.Config()
 	var servers []*http.Server
 	failed := make(chan error, 3)
-	listen := func(name string, open func() (net.Listener, error), h http.Handler) (net.Addr, error) {
+	listen := func(name string, open func() (net.Listener, error), s *http.Server) (net.Addr, error) {
 		l, err := open()
 		if err != nil {
 			return nil, fmt.Errorf("opening the %s listener: %w", name, err)
 		}
-		s := a.server(h)
 		servers = append(servers, s)
 		wait.Go(func() {
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -83,19 +80,19 @@ func (a *App) Serve(ctx context.Context, ready func(Addresses)) error {
 		}
 	}
 	defer func() { shutdown(servers) }()
-	publicAddr, err := listen("public", tcp(c.Listen), public)
+	publicAddr, err := listen("public", tcp(c.Listen), a.server(public))
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --listen", err)
 	}
-	privateAddr, err := listen("private", tcp(c.AdminListen), a.privateRouter(requests, &draining))
+	privateAddr, err := listen("private", tcp(c.AdminListen), a.server(a.privateRouter(requests)))
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-listen", err)
 	}
-	if _, err := listen("control", func() (net.Listener, error) { return control.Listen(c.DataDir) }, a.Control()); err != nil {
+	commands := a.server(a.Control())
+	commands.ReadTimeout, commands.WriteTimeout = 0, 0 // the owner of the data directory may take longer than anybody outside
+	if _, err := listen("control", func() (net.Listener, error) { return control.Listen(c.DataDir) }, commands); err != nil {
 		return err
 	}
-	// Imports may take longer than any request from outside.
-	servers[2].ReadTimeout, servers[2].WriteTimeout = 0, 0
 	if ready != nil {
 		ready(Addresses{Public: publicAddr.String(), Private: privateAddr.String()})
 	}
@@ -104,7 +101,8 @@ func (a *App) Serve(ctx context.Context, ready func(Addresses)) error {
 		a.logger.Info("stopping: nothing is taken in any more, what was accepted is delivered")
 	case err = <-failed:
 	}
-	draining.Store(true)
+	a.draining.Store(true)
+	a.drain() // while the listeners still answer, with 503
 	return err
 }
 

@@ -39,7 +39,7 @@ func TestTheHistoryIsBelievable(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := h.Truth.Periods[0]
-	t.Logf("%d events, %d refusals, %d customers, %d orders, %v, %+v", len(h.Events), len(h.Refusals), p.Customers, p.Orders, p.Revenue, p.Checkout)
+	t.Logf("%d events, %d refusals, %d customers, %d orders, %v, %+v", len(h.Events), p.Refusals, p.Customers, p.Orders, p.Revenue, p.Checkout)
 	c := p.Checkout
 	if c.Carts != c.Purchased+c.Recovered+c.Emptied+c.Superseded+c.Abandoned {
 		t.Errorf("states do not add up: %+v", c)

@@ -27,9 +27,16 @@ type Event struct {
 
 // History is a made-up past of the shop and what is true of it.
 type History struct {
-	Events   []Event // by time
-	Refusals []time.Time
-	Truth    Truth
+	Events  []Event  // by time
+	Choices []Choice // by time
+	Truth   Truth
+}
+
+// Choice is one visitor's decision about consent.
+type Choice struct {
+	At        time.Time
+	Visitor   string // empty: refused, and nothing more is known
+	Marketing bool   // mail was allowed too
 }
 
 // visitsPerDay is the mean number of visits with consent on an ordinary day.
@@ -37,6 +44,9 @@ const visitsPerDay = 240
 
 // refusing is the share of visitors who refuse to be measured: of them nothing is known but their number.
 const refusing = 0.24
+
+// grantsMarketing is the share of consenting visitors who allow mail too.
+const grantsMarketing = 0.4
 
 // person is somebody who visits the shop, perhaps more than once.
 type person struct {
@@ -58,7 +68,7 @@ type maker struct {
 	zone    *time.Location
 	start   time.Time // first midnight
 	planted Planted
-	persons []*person
+	people  int
 	visits  visits
 	history History
 	carts   []cartRecord
@@ -147,10 +157,12 @@ func (m *maker) firstVisits(until time.Time) {
 				continue
 			}
 			if m.rand.Float64() < refusing {
-				m.history.Refusals = append(m.history.Refusals, at)
+				m.history.Choices = append(m.history.Choices, Choice{At: at})
 				continue
 			}
-			m.visits.push(visit{at: at, who: m.newPerson(), origin: pick(m.rand, len(origins), func(i int) float64 { return origins[i].weight })})
+			who := m.newPerson()
+			m.history.Choices = append(m.history.Choices, Choice{At: at, Visitor: who.visitor, Marketing: m.chance(grantsMarketing)})
+			m.visits.push(visit{at: at, who: who, origin: pick(m.rand, len(origins), func(i int) float64 { return origins[i].weight })})
 		}
 	}
 }
@@ -166,7 +178,8 @@ func (m *maker) poisson(mean float64) int {
 }
 
 func (m *maker) newPerson() *person {
-	n := len(m.persons) + 1
+	m.people++
+	n := m.people
 	p := &person{
 		visitor: fmt.Sprintf("demo-visitor-%08d-%d", n, m.plan.Seed), currency: "EUR", language: languages[m.rand.IntN(len(languages))],
 		device: pick(m.rand, len(devices), func(i int) float64 { return devices[i].weight }),
@@ -185,7 +198,6 @@ func (m *maker) newPerson() *person {
 	if p.member {
 		p.customer = fmt.Sprintf("K%06d", n)
 	}
-	m.persons = append(m.persons, p)
 	return p
 }
 
@@ -194,7 +206,7 @@ func (m *maker) after(p *person, at time.Time, bought, left bool) {
 	chance, days := 0.10, 6.0
 	switch {
 	case bought:
-		chance, days = 0.42, 18
+		chance, days = 0.5, 14
 	case left: // with a cart that was not bought
 		chance, days = 0.35, 3
 	}

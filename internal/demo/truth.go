@@ -37,6 +37,7 @@ type Period struct {
 	Checkout  Carts             `json:"checkout"`
 	ByChannel map[string]Carts  `json:"by_channel"`
 	ByDevice  map[string]Carts  `json:"by_device"`
+	Consents  int               `json:"consents"`
 	Refusals  int               `json:"consent_refusals"`
 }
 
@@ -184,9 +185,13 @@ func (m *maker) period(from, to time.Time) Period {
 		}
 		p.ByChannel[c.channel], p.ByDevice[c.device] = channel, device
 	}
-	for _, r := range m.history.Refusals {
-		if inside(r) {
+	for _, c := range m.history.Choices {
+		switch {
+		case !inside(c.At):
+		case c.Visitor == "":
 			p.Refusals++
+		default:
+			p.Consents++
 		}
 	}
 	return p
