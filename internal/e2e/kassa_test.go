@@ -25,6 +25,7 @@ const (
 type options struct {
 	yaml   string // further top-level keys
 	shop   string // further keys of the shop demo
+	idle   string // its abandon_after, where not 5m
 	tokens string // further tokens, one "  - {…}" line each
 	dir    string // a directory of its own where empty
 	args   []string
@@ -41,8 +42,8 @@ type kassa struct {
 	otherOwner, otherIngest  string // tokens of the shop other
 }
 
-// serve writes kassa.yaml and starts kassa serve. Money is EUR, days are UTC, and a cart is abandoned after five minutes, so that a test can
-// say "ten minutes ago".
+// serve writes kassa.yaml and starts kassa serve. Money is EUR, days are UTC, and a cart is abandoned after five minutes where
+// the options say nothing else.
 func serve(t testing.TB, o options) *kassa {
 	t.Helper()
 	if testing.Short() {
@@ -66,6 +67,9 @@ func serve(t testing.TB, o options) *kassa {
 		*token.into = fresh
 		fmt.Fprintf(&tokens, "  - {name: %s, shop: %s, role: %s, sha256: %q}\n", token.role, token.shop, token.role, hash)
 	}
+	if o.idle == "" {
+		o.idle = "5m"
+	}
 	if !strings.Contains(o.yaml, "rate_limit:") {
 		o.yaml += "\nrate_limit: {requests_per_second: 0}\n"
 	}
@@ -79,7 +83,7 @@ shops:
     origins: ["`+origin+`"]
     currency: EUR
     timezone: UTC
-    abandon_after: 5m
+    abandon_after: `+o.idle+`
     superseded_within: 0s
 `+o.shop+`
   - {id: other, name: Other shop, origins: ["https://other.example"], currency: USD, timezone: UTC}
