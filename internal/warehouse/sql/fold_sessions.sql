@@ -55,7 +55,7 @@ WITH
             shop, visitor, stream,
             -- Anything but growth at the end may change what a cart or an order says of its session.
             notEmpty(old) AND (
-                arrayMap(k -> (k.1, k.3), old) != arrayMap(f -> (f.1, f.2[1].1), arraySlice(found, 1, length(old)))
+                arrayMap(k -> (k.1, k.2, k.3), old) != arrayMap(f -> (f.1, f.2[1].2, f.2[1].1), arraySlice(found, 1, length(old)))
                 OR length(found) > length(old) AND found[length(old) + 1].2[1].1 <= old[-1].4) AS rearranged,
             arrayJoin(arrayConcat(
                 found,
