@@ -77,4 +77,7 @@ func privateAnswers(t *testing.T, k *kassa) {
 	if a := must(t, http.MethodGet, k.private+"/", nil); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 		t.Errorf("the owner's page: %d %v", a.status, a.header)
 	}
+	if a := must(t, http.MethodGet, k.public+"/kassa.js", nil); a.status != 200 || !strings.Contains(a.header.Get("Content-Type"), "javascript") {
+		t.Errorf("the tag: %d %v", a.status, a.header)
+	}
 }
