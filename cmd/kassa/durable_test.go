@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,4 +156,43 @@ func TestStoppingTakesNothingInAndDeliversWhatWasAccepted(t *testing.T) {
 		t.Errorf("not all of %d acknowledged events were delivered before the end", acknowledged)
 	}
 	k.stored(acknowledged)
+}
+
+// TestWhileTheSpoolDrainsShoppersAreToldToComeBack stops a serve whose warehouse is away: it answers 503 while it waits, and what was
+// accepted is stored by the next start.
+func TestWhileTheSpoolDrainsShoppersAreToldToComeBack(t *testing.T) {
+	engineArgs := []string{"engine", "--listen", "127.0.0.1:0", "--data-dir", filepath.Join(t.TempDir(), "engine")}
+	engine := start(t, engineArgs...)
+	cfg := write(t, "timezone: UTC, name: Demo", auth.Owner)
+	k := startProcess(t, "serve", "--config", cfg, "--warehouse", engine.private+"/kassa")
+	const visitor = "visitor-0123456789"
+	receipt := k.consent(visitor)
+	engine.stop()
+	if status, body := k.post(visitor, receipt, "event-1", "event-2"); status != http.StatusAccepted {
+		t.Fatalf("with the warehouse away: %d %s", status, body)
+	}
+	if err := k.process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	more := 0
+	for n := 3; ; n++ {
+		status, body := k.post(visitor, receipt, fmt.Sprintf("event-%d", n))
+		if status == http.StatusServiceUnavailable {
+			if !strings.Contains(body, `"not-durable"`) {
+				t.Errorf("%s", body)
+			}
+			if status, _ := k.request(http.MethodGet, k.private+"/readyz", "", ""); status != http.StatusServiceUnavailable {
+				t.Errorf("readyz says %d", status)
+			}
+			break
+		}
+		if status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, body)
+		}
+		more++
+	}
+	k.kill()
+	engine = start(t, engineArgs...)
+	k = startProcess(t, "serve", "--config", cfg, "--warehouse", engine.private+"/kassa")
+	k.stored(2 + more)
 }

@@ -54,7 +54,11 @@ func (a *App) privateRouter(requests *collectorhttp.RequestMetrics) *echo.Echo {
 		}
 		return c.String(http.StatusOK, "ok\n")
 	})
-	page := echo.WrapHandler(web.Handler())
+	var options []web.Option
+	if u := a.Config().PublicURL; u != "" {
+		options = append(options, web.WithPublicURL(u))
+	}
+	page := echo.WrapHandler(web.Handler(options...))
 	e.GET("/", page)
 	e.GET("/assets/*", page)
 	return e

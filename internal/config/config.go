@@ -14,6 +14,7 @@ type Config struct {
 	Warehouse   string // Embedded, or the URL of a ClickHouse server
 	Listen      string // public listener
 	AdminListen string // private listener
+	PublicURL   string // where browsers reach the public listener, without a slash at its end; empty: the owner's page proposes one
 
 	Bots           Bots
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts

@@ -31,6 +31,7 @@ func TestWhatIsWrongIsRefusedWithLineAndReason(t *testing.T) {
 	}{
 		{"unknown key", "data_dir: x\nshop: []\n", []string{":2: shop: is not a key here; known are admin_listen, bots,"}},
 		{"unknown nested key", "retention:\n  event: 1d\n", []string{":2: retention.event: is not a key here; known are carts, consents,"}},
+		{"public url", "public_url: stats.shop.example\n", []string{`:1: public_url: "stats.shop.example" is not a web address`}},
 		{"bad values, all of them", "warehouse: mysql://x\nbots: maybe\nlisten: nowhere\nretention: {events: 13 months, carts: -1h}\nrate_limit: {burst: 0, requests_per_second: nan}\ntrusted_proxies: [10.0.0.0/33]\n", []string{
 			`:1: warehouse: has the unknown scheme "mysql"; write embedded`, `:2: bots: "maybe" is neither drop nor keep`, `:3: listen: "nowhere" is not an address`,
 			`:4: retention.events: "13 months" is not a duration`, `:4: retention.carts: "-1h" is not a duration`,

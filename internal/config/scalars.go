@@ -18,6 +18,7 @@ func (c *Config) scalars() yamlfile.Keys {
 		"bots":                           readBots(&c.Bots),
 		"listen":                         readAddress(&c.Listen),
 		"admin_listen":                   readAddress(&c.AdminListen),
+		"public_url":                     readPublicURL(&c.PublicURL),
 		"rate_limit.requests_per_second": yamlfile.Float(&c.RateLimit.RequestsPerSecond, 0),
 		"rate_limit.burst":               yamlfile.Int(&c.RateLimit.Burst, 1),
 		"retention.events":               readDuration(&c.Retention.Events),
@@ -98,6 +99,21 @@ func readWarehouse(dst *string) func(yamlfile.Node) {
 		default:
 			*dst = s
 		}
+	}
+}
+
+func readPublicURL(dst *string) func(yamlfile.Node) {
+	return func(n yamlfile.Node) {
+		s, ok := n.Text()
+		if !ok {
+			return
+		}
+		u, err := url.Parse(s)
+		if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "") {
+			n.Problem("%q is not a web address; write where browsers reach the public listener, such as https://stats.shop.example", s)
+			return
+		}
+		*dst = strings.TrimRight(s, "/")
 	}
 }
 

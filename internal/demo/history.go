@@ -206,7 +206,7 @@ func (m *maker) after(p *person, at time.Time, bought, left bool) {
 	chance, days := 0.10, 6.0
 	switch {
 	case bought:
-		chance, days = 0.5, 14
+		chance, days = 0.6, 12
 	case left: // with a cart that was not bought
 		chance, days = 0.35, 3
 	}

@@ -106,7 +106,7 @@ func (j *journey) browse() bool {
 		wish *= 0.8
 	}
 	if j.who.orders > 0 {
-		wish *= 3.5
+		wish *= 5
 	}
 	buyer := j.m.chance(wish)
 	looks := 1 + j.m.poisson(1.3)
