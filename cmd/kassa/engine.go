@@ -23,6 +23,7 @@ func (*engineCommand) Help() string {
 
 // Run serves the engine until the run's context ends.
 func (e *engineCommand) Run(p *program, c *commands) (err error) {
+	c.serving = true
 	cfg, err := p.load(c, nil)
 	if err != nil {
 		return err

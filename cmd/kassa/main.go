@@ -17,9 +17,6 @@ func main() {
 
 // run is the whole program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	defer signal.Stop(reload)
-	p := &program{stdout: stdout, stderr: stderr, environ: os.Environ(), reload: reload}
+	p := &program{stdout: stdout, stderr: stderr, environ: os.Environ()}
 	return p.run(ctx, args)
 }

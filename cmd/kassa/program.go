@@ -19,7 +19,7 @@ import (
 type program struct {
 	stdout, stderr io.Writer
 	environ        []string
-	reload         <-chan os.Signal
+	reload         chan os.Signal      // asks a serve to read its configuration again; nil: SIGHUP does
 	ready          func(app.Addresses) // told once a serve listens; nil: nobody waits
 	loaded         func()              // told once the demo's past is in; nil: nobody waits
 	clock          func() time.Time    // nil: time.Now
@@ -43,6 +43,8 @@ type commands struct {
 	Deadletters deadlettersCommand `cmd:"" help:"Look at events that the warehouse refuses, send them again, or drop them."`
 	Engine      engineCommand      `cmd:"" help:"Serve the embedded ClickHouse engine alone, over HTTP on loopback."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	serving bool // runs unattended: its log is all that is seen of it
 }
 
 // exit is an error that only sets the exit status: what went wrong was said already.
@@ -110,9 +112,12 @@ func (p *program) load(c *commands, flags map[string]string) (*config.Config, er
 }
 
 func (p *program) logger(c *commands) *slog.Logger {
-	o := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if c.Verbose {
+	o := &slog.HandlerOptions{Level: slog.LevelWarn} // commands say themselves what matters
+	switch {
+	case c.Verbose:
 		o.Level = slog.LevelDebug
+	case c.serving:
+		o.Level = slog.LevelInfo
 	}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(p.stderr, o))

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/kassa-analytics/kassa/internal/app"
 )
@@ -18,6 +21,12 @@ func (*serveCommand) Help() string {
 
 // Run serves until the run's context ends.
 func (s *serveCommand) Run(p *program, c *commands) (err error) {
+	c.serving = true
+	if p.reload == nil {
+		p.reload = make(chan os.Signal, 1)
+		signal.Notify(p.reload, syscall.SIGHUP)
+		defer signal.Stop(p.reload)
+	}
 	flags := map[string]string{"listen": s.Listen, "admin_listen": s.AdminListen}
 	cfg, err := p.load(c, flags)
 	if err != nil {
