@@ -9,7 +9,7 @@ WITH
         FROM consents FINAL
         WHERE shop = {shop:String} AND given_at >= begin AND given_at < end
         UNION ALL
-        SELECT toDate(given_at, {timezone:String}) AS day, arrayJoin(denied) AS purpose, if(action = 'withdraw', 'withdrawn', 'refused') AS decision, toUInt64(1) AS number
+        SELECT toDate(given_at, {timezone:String}) AS day, arrayJoin(denied) AS purpose, if(action = 'withdrawal' OR has(revoked, purpose) OR has(revoked, '*'), 'withdrawn', 'refused') AS decision, toUInt64(1) AS number
         FROM consents FINAL
         WHERE shop = {shop:String} AND given_at >= begin AND given_at < end
         UNION ALL

@@ -109,7 +109,8 @@ func (w *Warehouse) fold(ctx context.Context, token string, kinds kindSet) error
 
 // run executes one statement of the fold.
 func (w *Warehouse) run(ctx context.Context, file, token string) error {
-	if err := w.conn.Exec(parameters(ctx, w.foldParameters(file, token)), statements.get(file)); err != nil {
+	ctx = clickhouse.Context(parameters(ctx, w.foldParameters(file, token)), clickhouse.WithSettings(clickhouse.Settings{"os_thread_priority": writerNiceness}))
+	if err := w.conn.Exec(ctx, statements.get(file)); err != nil {
 		return fmt.Errorf("folding, %s: %w", file, err)
 	}
 	return nil

@@ -46,6 +46,10 @@ func (w *Warehouse) Insert(ctx context.Context, token string, events []collector
 	return w.settle(ctx, b.Token, kinds)
 }
 
+// writerNiceness makes the engine's threads give way while they bring batches in: where the machine is short of processors, taking events
+// in and answering reports go first, and the spool holds the rest. It takes effect where the server may set priorities (CAP_SYS_NICE).
+const writerNiceness = 10
+
 // exact are the settings under which rows go in: at once, whole, once a token, in every table fed by a view as well.
 func exact(ctx context.Context, token string) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
@@ -59,6 +63,7 @@ func exact(ctx context.Context, token string) context.Context {
 		"max_insert_block_size":       1_048_576,
 		"min_insert_block_size_rows":  1_048_576,
 		"min_insert_block_size_bytes": 1 << 30,
+		"os_thread_priority":          writerNiceness,
 	}))
 }
 
