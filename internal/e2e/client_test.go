@@ -57,7 +57,10 @@ func header(name, value string) change {
 
 func bearer(token string) change { return header("Authorization", "Bearer "+token) }
 
-// request sends one request; body is text, bytes, a reader, or something to be written as JSON; nil: none.
+// chunked is a body whose length is not announced.
+type chunked string
+
+// request sends one request; body is text, bytes, or something to be written as JSON; nil: none.
 func request(method, url string, body any, changes ...change) (answer, error) {
 	var r io.Reader
 	switch b := body.(type) {
@@ -66,8 +69,8 @@ func request(method, url string, body any, changes ...change) (answer, error) {
 		r = strings.NewReader(b)
 	case []byte:
 		r = bytes.NewReader(b)
-	case io.Reader:
-		r = b
+	case chunked:
+		r = io.MultiReader(strings.NewReader(string(b)))
 	default:
 		raw, err := json.Marshal(b)
 		if err != nil {
