@@ -18,6 +18,8 @@ import (
 // happens to lie in the working directory.
 const serverConfig = `<clickhouse>
     <!-- Written by kassa at each start: changes are lost. -->
+    <!-- On a terminal alone the engine would log to it, such as a Fatal line for each thread of Go's that ends: it is no thread of its own. -->
+    <logger><level>none</level><console>false</console></logger>
     <max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>
     <max_thread_pool_free_size>8</max_thread_pool_free_size>
     <max_io_thread_pool_free_size>0</max_io_thread_pool_free_size>
