@@ -14,9 +14,9 @@ WITH
     (
         SELECT
             multiIf(o.customer != 0, (1, o.customer), known_customer != 0, (1, known_customer), (0, o.visitor)) AS person,
-            time, order_ref, time >= begin AND time < end AS inside, toString(currency) AS currency, value - refunded AS revenue,
+            time, first_id, time >= begin AND time < end AS inside, toString(currency) AS currency, value - refunded AS revenue,
             if(session = 0, ('', '', '', ''), (toString(channel), source, toString(medium), campaign)) AS initiative
-        FROM (SELECT visitor, customer, time, order_ref, currency, value, refunded, session, channel, source, medium, campaign
+        FROM (SELECT visitor, customer, time, first_id, currency, value, refunded, session, channel, source, medium, campaign
               FROM order_facts FINAL WHERE shop = {shop:String} AND NOT excluded) AS o
         LEFT JOIN known ON known.visitor = o.visitor
     ),
@@ -25,7 +25,7 @@ WITH
         SELECT
             person,
             min(time) AS first_order,
-            argMin(initiative, (time, order_ref)) AS brought_by,
+            argMin(initiative, (time, first_id)) AS brought_by,
             sumMap(if(inside, map(currency, revenue), map())) AS own_revenue
         FROM orders
         GROUP BY person

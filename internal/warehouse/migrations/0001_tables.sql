@@ -397,6 +397,7 @@ CREATE TABLE IF NOT EXISTS order_facts
     customer      UInt64,
     cart          UInt64,
     time          DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    first_id      FixedString(16),
     currency      LowCardinality(String),
     value         Decimal(18, 4),
     refunded      Decimal(18, 4),

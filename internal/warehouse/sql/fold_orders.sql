@@ -1,7 +1,7 @@
 -- Folds the orders that a batch touched from their distinct purchases and refunds. The earliest purchase gives time, value and who; as
 -- long as only refunds are known there is no order.
 INSERT INTO order_facts
-    (shop, order_ref, visitor, visitors, customer, cart, time, currency, value, refunded,
+    (shop, order_ref, visitor, visitors, customer, cart, time, first_id, currency, value, refunded,
      session, channel, source, medium, campaign, landing_page, device, excluded, version, is_deleted)
 WITH
     marked AS (SELECT shop, key AS order_ref FROM touched WHERE batch = {batch:String} AND kind = 'order'),
@@ -48,7 +48,7 @@ WITH
         LEFT JOIN visits USING (shop, visitor)
     )
 SELECT
-    shop, order_ref, visitor, arraySort(visitors), p[1].customer, p[1].cart, p[1].time, p[1].currency, p[1].value,
+    shop, order_ref, visitor, arraySort(visitors), p[1].customer, p[1].cart, p[1].time, p[1].id, p[1].currency, p[1].value,
     least(p[1].value, CAST(least(arraySum(r -> if(r.3 = p[1].currency, toDecimal128(r.4, 4), 0), refunds), 90000000000000) AS Decimal(18, 4))),
     visit.1,
     if(visit.1 = 0, p[1].channel, visit.5), if(visit.1 = 0, p[1].source, visit.6), if(visit.1 = 0, p[1].medium, visit.7),
