@@ -28,7 +28,7 @@ type Config struct {
 	Shops  func() []funnel.Shop
 	Logger *slog.Logger
 	Now    func() time.Time
-	// Every is the pause between two refreshes, 5 s by default; a refresh that takes long is followed by a pause four times as long.
+	// Every is the pause between two refreshes, 5 s by default; where a refresh takes long the pause is longer, see pause.
 	Every time.Duration
 	// MaxAge is how old figures may become before they vanish rather than lie; 2 minutes by default.
 	MaxAge time.Duration
@@ -88,8 +88,18 @@ func (e *Exporter) Run(ctx context.Context) {
 		if err := e.Refresh(ctx); err != nil && ctx.Err() == nil {
 			e.config.Logger.Warn("some figures for Prometheus could not be refreshed; the next try follows", "error", err)
 		}
-		timer.Reset(max(e.config.Every, 4*time.Since(start)))
+		timer.Reset(pause(e.config.Every, time.Since(start)))
 	}
+}
+
+// shownWithin is how long after its arrival in the warehouse an event may take to be seen here: what the API promises (15 s) less the
+// time to get there.
+const shownWithin = 12 * time.Second
+
+// pause follows a refresh that took so long. Four times as long keeps the warehouse free for others, but an event that just missed one
+// refresh has to wait for the pause and for the next one to end: the pause gives way to that, down to the length of the refresh itself.
+func pause(every, took time.Duration) time.Duration {
+	return max(every, took, min(4*took, shownWithin-2*took))
 }
 
 // Refresh reads all figures once and shows them from then on. What fails keeps its former figures until they are too old.

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kassa-analytics/kassa/internal/auth"
 )
 
 // A configuration that is wrong stops the start, with file, line and reason, before anything is made.
@@ -109,5 +113,41 @@ func TestRefusesToStart(t *testing.T) {
 		t.Errorf("no engine: status %d: %s", status, p.log.String())
 	}
 	k.start()
+	k.stop()
+}
+
+// SIGHUP puts other shops and tokens in force without a restart; a file that is wrong changes nothing.
+func TestReload(t *testing.T) {
+	k := serve(t, options{})
+	before, err := os.ReadFile(k.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func() answer {
+		d := decision(fresh("reload"), true, false)
+		d["shop"] = "third"
+		return k.consent(d)
+	}
+	post().is(t, 404, "unknown-shop", "")
+	reload := func(yaml string) {
+		write(t, k.file, yaml)
+		k.signal(syscall.SIGHUP)
+	}
+	old, oldURL := k.owner, k.private+"/api/v1/shops/demo/coverage"
+	_, hash := auth.Fresh()
+	changed := strings.Replace(string(before), "tokens:", "  - {id: third}\ntokens:", 1)
+	reload(strings.Replace(changed, auth.Hash(old), hash, 1))
+	eventually(t, 10*time.Second, "the new shop", func() string { return notStatus(post(), 201) })
+	must(t, http.MethodGet, oldURL, nil, bearer(old)).is(t, 401, "invalid-token", "")
+	must(t, http.MethodGet, oldURL, nil, bearer(k.marketing)).is(t, 200, "", "")
+	reload("shops: [{id: demo}, {id: demo}]\n")
+	k.until("former one stays in force", 10*time.Second)
+	if !strings.Contains(k.log.String(), k.file+":1") {
+		t.Errorf("the log does not say where: %s", k.log.tail(1000))
+	}
+	post().is(t, 201, "", "")
+	reload(string(before))
+	eventually(t, 10*time.Second, "the former shops", func() string { return notStatus(post(), 404) })
+	must(t, http.MethodGet, oldURL, nil, bearer(old)).is(t, 200, "", "")
 	k.stop()
 }
