@@ -137,7 +137,7 @@ func (a *App) openKeys(_ context.Context, o Options) (err error) {
 }
 
 func (a *App) openWarehouse(ctx context.Context, o Options) (err error) {
-	cfg := warehouse.Config{Retention: warehouse.Retention(o.Config.Retention), Clock: a.clock, Logger: a.logger}
+	cfg := warehouse.Config{Retention: warehouse.Retention(o.Config.Retention), Sealed: a.Keys, Clock: a.clock, Logger: a.logger}
 	if o.Config.Warehouse == config.Embedded {
 		if a.engine, err = OpenEngine(ctx, o); err != nil {
 			return err

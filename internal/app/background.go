@@ -10,7 +10,7 @@ import (
 
 const (
 	// followEvery keeps the promise that a withdrawal taken in by another collector holds here within 2 s of reaching the warehouse.
-	followEvery = time.Second
+	followEvery = 500 * time.Millisecond
 	// followOverlap is how far the ledger is read back each time: rows of a collector whose clock is behind, or whose insert took long.
 	followOverlap = 5 * time.Minute
 	pruneEvery    = 24 * time.Hour

@@ -79,6 +79,22 @@ func TestRefusesToStart(t *testing.T) {
 		}
 	}
 	refusal("another kassa", k.data)
+	elsewhere := func(flags ...string) string {
+		p := launch(t, k.dir, engineEnv(), programs.kassa, append([]string{"serve", "--config", k.file, "--data-dir", filepath.Join(directory(t), "data")}, flags...)...)
+		if status := p.wait(30 * time.Second); status == 0 {
+			t.Errorf("%v: status %d", flags, status)
+		}
+		return p.log.String()
+	}
+	if said := elsewhere("--listen", strings.TrimPrefix(k.public, "http://")); !strings.Contains(said, "--listen") {
+		t.Errorf("a port in use: %s", said)
+	}
+	if said := elsewhere("--admin-listen", strings.TrimPrefix(k.private, "http://")); !strings.Contains(said, "--admin-listen") {
+		t.Errorf("a port in use: %s", said)
+	}
+	if said := elsewhere("--warehouse", "http://user:hunter2@127.0.0.1:1/kassa"); !strings.Contains(said, "warehouse") || strings.Contains(said, "hunter2") {
+		t.Errorf("no warehouse there: %s", said)
+	}
 	k.stop()
 	keys := filepath.Join(k.data, "keys")
 	files, err := filepath.Glob(filepath.Join(keys, "*"))

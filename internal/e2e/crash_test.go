@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -10,8 +11,15 @@ import (
 func TestKilledUnderLoad(t *testing.T) {
 	k := serve(t, options{idle: idle})
 	s := shop(t, k, 32)
+	highest := 0.0
 	for round := range 4 {
-		time.Sleep(200*time.Millisecond + rand.N(900*time.Millisecond)) // at any moment
+		for until := time.Now().Add(200*time.Millisecond + rand.N(900*time.Millisecond)); time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
+			accepted, _, _, _ := k.balance() // holds at every moment, and what was counted once stays counted
+			if accepted < highest {
+				t.Errorf("accepted went from %v back to %v", highest, accepted)
+			}
+			highest = accepted
+		}
 		k.kill()
 		k.start()
 		s.serving(k)
@@ -55,4 +63,37 @@ func TestStoppedUnderLoad(t *testing.T) {
 	acknowledged, unknown := s.ids()
 	arrived := stored(t, k, acknowledged, unknown)
 	t.Logf("%d events acknowledged, all stored when it ended after %v; of %d under way %d stored", len(acknowledged), took.Round(time.Millisecond), len(unknown), arrived)
+}
+
+// A decision that was answered outlives kill -9: it was on disk before.
+func TestDecisionsOutliveAKill(t *testing.T) {
+	k := serve(t, options{})
+	event := func() object { return object{"id": fresh("e"), "name": "page_view"} }
+	crash := func() {
+		k.kill()
+		k.start()
+	}
+	visitor := fresh("kept")
+	receipt := k.grant(visitor)
+	crash()
+	k.events(batch(visitor, receipt, event())).is(t, 202, "", "")
+	k.events(batch(visitor, "", event()), bearer(k.ingest)).is(t, 202, "", "") // by what is recorded
+	must(t, http.MethodPost, k.public+"/v1/consent/withdraw", object{"receipt": receipt}).is(t, 204, "", "")
+	crash()
+	k.events(batch(visitor, receipt, event())).is(t, 403, "consent-withdrawn", "")
+	k.events(batch(visitor, "", event()), bearer(k.ingest)).is(t, 403, "consent-withdrawn", "")
+	again := k.grant(visitor)
+	k.consent(decision(visitor, false, false)).is(t, 200, "", "") // a refusal withdraws
+	crash()
+	for _, r := range []string{receipt, again} {
+		k.events(batch(visitor, r, event())).is(t, 403, "consent-withdrawn", "")
+	}
+	third := k.grant(visitor)
+	crash()
+	k.events(batch(visitor, third, event())).is(t, 202, "", "")
+	k.settle()
+	crash() // now from the warehouse's ledger
+	k.events(batch(visitor, third, event())).is(t, 202, "", "")
+	k.events(batch(visitor, again, event())).is(t, 403, "consent-withdrawn", "")
+	k.stop()
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -122,4 +123,44 @@ func search(t *testing.T, dir string, texts []string) {
 	if err != nil || files < 10 || size == 0 {
 		t.Errorf("%d files with %d bytes were searched, %v", files, size, err)
 	}
+}
+
+// A visitor sees everything that is held, with what was sealed opened, whoever holds the receipt and nobody else.
+func TestMyData(t *testing.T) {
+	k := serve(t, options{})
+	visitor, stranger := fresh("mine"), fresh("stranger")
+	a := k.consent(decision(visitor, true, true))
+	for v, receipt := range map[string]string{visitor: *a.Receipt, stranger: k.grant(stranger)} {
+		k.events(batch(v, receipt,
+			object{"id": fresh("e"), "name": "page_view", "page": "/page-of-" + v, "referrer": "https://www.google.com/"},
+			object{"id": fresh("e"), "name": "add_to_cart", "cart": "cart-of-" + v, "contact": v + "@example.org", "value": "12.34"},
+			object{"id": fresh("e"), "name": "purchase", "cart": "cart-of-" + v, "order": "order-of-" + v, "value": "12.34"})).is(t, 202, "", "")
+	}
+	k.settle()
+	var held struct {
+		Consents, Sessions, Events, Carts, Orders []object
+	}
+	ask := func(receipt string) answer {
+		return must(t, http.MethodPost, k.public+"/v1/my-data", object{"receipt": receipt})
+	}
+	got := ask(*a.Receipt)
+	if err := json.Unmarshal([]byte(got.body), &held); err != nil || got.status != 200 || got.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v %s", got.status, got.header, got.body)
+	}
+	if len(held.Consents) != 1 || len(held.Sessions) != 1 || len(held.Events) != 3 || len(held.Carts) != 1 || len(held.Orders) != 1 {
+		t.Errorf("%s", got.body)
+	}
+	for _, want := range []string{"/page-of-" + visitor, visitor + "@example.org", "12.34", a.ReceiptID} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("does not show %s: %s", want, got.body)
+		}
+	}
+	if strings.Contains(got.body, stranger) {
+		t.Errorf("shows somebody else's: %s", got.body)
+	}
+	ask("").is(t, 403, "consent-required", "")
+	ask((*a.Receipt)[:50]).is(t, 403, "consent-invalid", "")
+	must(t, http.MethodPost, k.public+"/v1/consent/withdraw", object{"receipt": *a.Receipt}).is(t, 204, "", "")
+	ask(*a.Receipt).is(t, 200, "", "") // the data may still be there
+	k.stop()
 }

@@ -95,9 +95,14 @@ func TestTwoCollectorsShareAWarehouse(t *testing.T) {
 	late := batch(lonely, a.grant(lonely), object{"id": "late", "name": "add_to_cart", "time": ago(40), "cart": "late", "value": "3.00"})
 	a.events(late).is(t, 202, "", "")
 	must(t, http.MethodGet, a.private+"/readyz", nil).is(t, 200, "", "")
+	// Whoever withdraws before the events are stored has them left out.
+	regrets := fresh("regrets")
+	regretted := a.grant(regrets)
+	a.events(batch(regrets, regretted, object{"id": "regretted", "name": "add_to_cart", "time": ago(40), "cart": "regretted", "value": "50.00"})).is(t, 202, "", "")
+	must(t, http.MethodPost, a.public+"/v1/consent/withdraw", object{"receipt": regretted, "erase": true}).is(t, 204, "", "")
 	eventually(t, 10*time.Second, "the outage in the metrics", func() string {
 		m, _ := a.scrape()
-		if m["kassa_warehouse_up"] != 0 || m["kassa_spool_pending_events"] != 1 {
+		if m["kassa_warehouse_up"] != 0 || m["kassa_spool_pending_events"] != 2 {
 			return fmt.Sprintf("up %v, pending %v", m["kassa_warehouse_up"], m["kassa_spool_pending_events"])
 		}
 		return ""
@@ -117,6 +122,9 @@ func TestTwoCollectorsShareAWarehouse(t *testing.T) {
 		}
 		return ""
 	})
+	if m, _ := a.scrape(); m["kassa_events_suppressed_total"] != 1 || m["kassa_warehouse_up"] != 1 {
+		t.Errorf("suppressed %v, warehouse up %v; want 1, 1", m["kassa_events_suppressed_total"], m["kassa_warehouse_up"])
+	}
 	a.stop()
 	b.stop()
 }
