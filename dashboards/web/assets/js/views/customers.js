@@ -11,14 +11,15 @@ const t = w.customers;
 /** data: the answer of /customers; interval: day, week or month. */
 export function customers(data, interval) {
   const before = data.previous || {};
+  const order = f.amounts(data.revenue).map((a) => a.currency); // the currency that brought most leads in every figure
   const at = (id, name, value, more) => figure({ key: id, name, value, now: data[id], before: before[id], ...more });
   return section('customers', t.question, data.coverage,
     data.customers > 0 ? sentence(t.answer(data.customers, data.new, data.returning, f.count), 'answer') : h('p', { class: 'answer' }, t.none),
     h('dl', { class: 'kpis' },
       at('customers', t.customers, f.count(data.customers)),
-      revenue(t.revenue, 'revenue', data.revenue, before.revenue, t.revenueHint),
+      revenue(t.revenue, 'revenue', data.revenue, before.revenue, order, t.revenueHint),
       at('orders', t.orders, f.count(data.orders)),
-      revenue(t.average, 'average_order_value', data.average_order_value, before.average_order_value, '', false),
+      revenue(t.average, 'average_order_value', data.average_order_value, before.average_order_value, order, '', false),
       at('orders_per_customer', t.perCustomer, f.decimal(data.orders_per_customer)),
       at('repeat_rate', t.repeat, f.percent(data.repeat_rate), { points: true, hint: t.repeatHint })),
     data.customers > 0 ? concentration(data) : null,
@@ -26,8 +27,8 @@ export function customers(data, interval) {
 }
 
 /** Money by currency: the change is shown where one currency is compared with itself. */
-function revenue(name, key, now, before, hint, whole = true) {
-  const all = f.amounts(now, whole).filter((a, i) => i === 0 || Number(a.amount) !== 0);
+function revenue(name, key, now, before, order, hint, whole = true) {
+  const all = f.amounts(now, whole).sort((a, b) => order.indexOf(a.currency) - order.indexOf(b.currency)).filter((a, i) => i === 0 || Number(a.amount) !== 0);
   const main = all[0];
   const others = all.slice(1).map((a) => a.text).join(' + ');
   return figure({

@@ -65,7 +65,7 @@ export default {
     ratio: (p) => `covers ${p} of orders`,
     noBook: 'consenting visitors only',
     lead: (p, measured, total) => ['These figures come from visitors who gave consent. They cover ', { strong: p }, ` of your orders: ${measured} of ${total}.`],
-    leadNoBook: ['These figures come from visitors who gave consent. ', { strong: 'Which share of all your orders that is, is not known yet:' }, ' send your order book (POST /v1/orders) and this page will say.'],
+    leadNoBook: ['These figures come from visitors who gave consent. ', { strong: 'Which share of all your orders that is, is not known yet:' }, ' Kassa has not been given an order book of the shop.'],
     orders: 'Orders measured',
     ordersTotal: 'Orders in the order book',
     sessions: 'Sessions with consent',
