@@ -16,10 +16,10 @@ demo: build ## start a made-up shop with 60 days of history and live traffic, an
 build: engine ## fetch the engine and build ./kassa
 	$(GO) build -o kassa ./cmd/kassa
 
-engine: $(ENGINE) ## fetch the ClickHouse engine (npm ci; nothing to do when it is there)
+engine: $(ENGINE) ## fetch the ClickHouse engine (nothing to do when it is there)
 
-$(ENGINE): package.json package-lock.json
-	npm ci --no-audit --no-fund
+$(ENGINE): package.json package-lock.json .ci/engine
+	.ci/engine
 	@touch $@
 
 test: engine test-tools ## run all tests against the real engine, Prometheus and Chromium
