@@ -247,9 +247,21 @@ func (a *App) startDelivery() {
 // drainBound is how long a stopping process waits for the warehouse to take what is in the spool; what is left waits on disk.
 const drainBound = 20 * time.Second
 
+// outageBound is how long it waits for a warehouse that fails at every try.
+const outageBound = 3 * time.Second
+
 func (a *App) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainBound)
 	defer cancel()
+	const look = 250 * time.Millisecond
+	failing := time.Duration(0)
+	go every(ctx, look, func() {
+		if failing += look; a.Delivery.Err() == nil {
+			failing = 0
+		} else if failing >= outageBound {
+			cancel()
+		}
+	})
 	if err := a.Delivery.Drain(ctx); err != nil {
 		a.logger.Warn("not everything reached the warehouse; it waits in the spool for the next start", "error", err)
 	}

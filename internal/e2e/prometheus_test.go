@@ -104,8 +104,18 @@ func TestPrometheus(t *testing.T) {
 		}
 	})
 
+	start := time.Now()
 	m, text := k.scrape(bearer(token))
+	took, ofShop := time.Since(start), 0
 	names := m.names()
+	for series := range m {
+		if strings.Contains(series, `shop="demo"`) {
+			ofShop++
+		}
+	}
+	if t.Logf("a scrape took %v and has %d series, %d of them the shop's", took.Round(time.Millisecond), len(m), ofShop); ofShop > 1500 {
+		t.Errorf("%d series of one shop", ofShop)
+	}
 	for _, name := range kassaNames {
 		if !names[name] {
 			t.Errorf("/metrics lacks %s", name)

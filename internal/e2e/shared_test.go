@@ -5,9 +5,25 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// beside makes the directory of a collector that has the same keys as another one.
+func beside(t *testing.T, k *kassa) string {
+	t.Helper()
+	dir := directory(t)
+	keys := filepath.Join(dir, "data", "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(keys, os.DirFS(filepath.Join(k.data, "keys"))); err != nil {
+		t.Fatal(err)
+	}
+	private(t, keys)
+	return dir
+}
 
 // Two collectors on one warehouse: an event counts once whichever it comes to, and a withdrawal at one holds at the other.
 func TestTwoCollectorsShareAWarehouse(t *testing.T) {
@@ -15,16 +31,7 @@ func TestTwoCollectorsShareAWarehouse(t *testing.T) {
 	seed.stop()
 	e := openEngine(t, seed.dir, seed.file)
 	collector := func() *kassa {
-		dir := directory(t)
-		keys := filepath.Join(dir, "data", "keys")
-		if err := os.MkdirAll(keys, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.CopyFS(keys, os.DirFS(filepath.Join(seed.data, "keys"))); err != nil {
-			t.Fatal(err)
-		}
-		private(t, keys)
-		return serve(t, options{dir: dir, idle: idle, yaml: "warehouse: " + e.url + "/kassa\n"})
+		return serve(t, options{dir: beside(t, seed), idle: idle, yaml: "warehouse: " + e.url + "/kassa\n"})
 	}
 	a, b := collector(), collector()
 
@@ -127,4 +134,40 @@ func TestTwoCollectorsShareAWarehouse(t *testing.T) {
 	}
 	a.stop()
 	b.stop()
+}
+
+// Asked to stop while the warehouse is away: it ends well and soon, and the next start delivers what was acknowledged.
+func TestStoppedDuringAnOutage(t *testing.T) {
+	seed := serve(t, options{})
+	seed.stop()
+	e := openEngine(t, seed.dir, seed.file)
+	k := serve(t, options{dir: beside(t, seed), idle: idle, yaml: "warehouse: " + e.url + "/kassa\n"})
+	s := shop(t, k, 4)
+	time.Sleep(500 * time.Millisecond)
+	e.kill()
+	time.Sleep(500 * time.Millisecond)
+	s.finish()
+	acknowledged, _ := s.ids()
+	_, _, _, pending := k.balance()
+	start := time.Now()
+	k.stop()
+	took := time.Since(start)
+	t.Logf("ended after %v with %v of %d acknowledged events waiting", took.Round(time.Millisecond), pending, len(acknowledged))
+	if took > 10*time.Second { // what container runtimes allow before they kill
+		t.Errorf("ended after %v", took)
+	}
+	if pending == 0 {
+		t.Error("nothing waited")
+	}
+	again := launch(t, seed.dir, engineEnv(), programs.kassa, "engine", "--config", seed.file, "--listen", e.url[len("http://"):])
+	again.until("the engine is ready", startBound)
+	k.start()
+	k.settle()
+	eventually(t, 10*time.Second, "the reports", func() string { return s.wrong(k) })
+	k.stop()
+	again.signal(syscall.SIGTERM)
+	if status := again.wait(stopBound); status != 0 {
+		t.Errorf("the engine ended with status %d", status)
+	}
+	stored(t, seed, acknowledged, nil)
 }
