@@ -287,3 +287,6 @@ func (a *App) closeParts() error {
 	a.closers = nil
 	return errors.Join(errs...)
 }
+
+// Engine is the embedded engine; nil where the warehouse is a server.
+func (a *App) Engine() *chdb.Engine { return a.engine }

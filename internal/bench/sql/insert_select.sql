@@ -1,0 +1,1 @@
+INSERT INTO incoming SELECT * FROM source
