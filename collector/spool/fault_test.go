@@ -387,6 +387,27 @@ func TestMissingLogIsReported(t *testing.T) {
 	}
 }
 
+// A crash may fall into the middle of a log's removal: what is left of it is not taken for a log.
+func TestRemovalIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	add(t, s, 5)
+	crashed := snapshot(t, dir)
+	half := filepath.Join(crashed, gonePrefix+filepath.Base(generationDir(crashed, 6)))
+	if err := os.Mkdir(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(half, "00000000000000000001-0000000000000000.wal"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, Config{Dir: crashed})
+	check(t, again, 1, 5)
+	add(t, again, 1)
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was being removed is still there: %v", err)
+	}
+}
+
 func TestDamagedMarkIsSaidAndSurvived(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})

@@ -38,13 +38,30 @@ type generation struct {
 	cutBytes      uint64 // bytesBefore of the first block kept on disk
 }
 
-const generationPrefix = "log-"
+const (
+	generationPrefix = "log-"
+	gonePrefix       = "gone-" // of a generation that is being removed
+)
 
 func generationDir(dir string, first uint64) string {
 	return filepath.Join(dir, fmt.Sprintf(generationPrefix+"%020d", first))
 }
 
-// listGenerations returns the first records of the generations in dir, ascending.
+// removeGeneration deletes a generation's directory. It is renamed first: a crash in the middle must not leave half of a log behind, which
+// could not be opened.
+func removeGeneration(dir string) error {
+	parent, name := filepath.Split(dir)
+	gone := filepath.Join(parent, gonePrefix+name)
+	if err := os.RemoveAll(gone); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return errors.Join(syncDir(parent), os.RemoveAll(gone))
+}
+
+// listGenerations returns the first records of the generations in dir, ascending, and finishes removals that a crash interrupted.
 func listGenerations(dir string) ([]uint64, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -52,6 +69,12 @@ func listGenerations(dir string) ([]uint64, error) {
 	}
 	var firsts []uint64
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), gonePrefix+generationPrefix) {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		var first uint64
 		if n, err := fmt.Sscanf(e.Name(), generationPrefix+"%020d", &first); err == nil && n == 1 && e.IsDir() {
 			firsts = append(firsts, first)
@@ -161,11 +184,7 @@ func (g *generation) sync() error {
 
 // remove closes the generation and deletes its directory.
 func (g *generation) remove() error {
-	err := g.close()
-	if rerr := os.RemoveAll(g.dir); rerr != nil {
-		return errors.Join(err, rerr)
-	}
-	return errors.Join(err, syncDir(filepath.Dir(g.dir)))
+	return errors.Join(g.close(), removeGeneration(g.dir))
 }
 
 // block is one entry of the log, its header verified.

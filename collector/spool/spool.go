@@ -204,7 +204,7 @@ func (s *Spool) newGeneration(first uint64) error {
 			return err
 		}
 		s.list = s.list[:n-1]
-	} else if err := os.RemoveAll(generationDir(s.cfg.Dir, first)); err != nil {
+	} else if err := removeGeneration(generationDir(s.cfg.Dir, first)); err != nil {
 		return err
 	}
 	g, err := openGeneration(s.cfg.Dir, first, s.cfg.FS, s.cfg.SegmentBytes, s.cfg.Logger)

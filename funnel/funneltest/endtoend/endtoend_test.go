@@ -22,6 +22,8 @@ import (
 	"github.com/kassa-analytics/kassa/funnel/funneltest"
 	"github.com/kassa-analytics/kassa/internal/app"
 	"github.com/kassa-analytics/kassa/internal/auth"
+	"github.com/kassa-analytics/kassa/internal/chdb"
+	"github.com/kassa-analytics/kassa/internal/chdb/chdbtest"
 	"github.com/kassa-analytics/kassa/internal/config"
 )
 
@@ -135,8 +137,12 @@ func (p *product) open(ctx context.Context, scenarios []*funneltest.Scenario) er
 	if err != nil {
 		return err
 	}
+	library, err := chdbtest.Library()
+	if err != nil {
+		return err
+	}
 	p.now.Store(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
-	p.app, err = app.Open(ctx, app.Options{Config: cfg, Environ: os.Environ(), Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Clock: func() time.Time { return time.UnixMilli(p.now.Load()).UTC() }})
+	p.app, err = app.Open(ctx, app.Options{Config: cfg, Environ: append(os.Environ(), chdb.LibraryVariable+"="+library), Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Clock: func() time.Time { return time.UnixMilli(p.now.Load()).UTC() }})
 	return err
 }
 
