@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,46 +20,103 @@ func notifyTerm(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
 // visitors whose consent is asked for before the load, and who then send in turn.
 const visitors = 512
 
-// ingest measures taking in events against an empty echo handler that drains the same body: consent checked, fsynced, and delivered to
-// the embedded engine meanwhile. Generator and server share the machine.
-func ingest(ctx context.Context, b *bench) (err error) {
-	k, public, private, err := startKassa(ctx, b)
+// ingest measures taking in events against an empty echo handler that drains the same body: consent checked and fsynced. Generator and
+// server share the machine. First the collector alone, while its warehouse (an engine in a process of its own) stands still; then all of it
+// on one machine, the embedded engine taking in what arrives at the same time.
+func ingest(ctx context.Context, b *bench) error {
+	base, stop, err := startEcho(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if stopped := k.stop(); err == nil {
-			err = stopped
-		}
-	}()
+	return errors.Join(collectorAlone(ctx, b, base), allInOne(ctx, b, base), stop())
+}
+
+// collectorAlone measures the collector while the warehouse does not answer.
+func collectorAlone(ctx context.Context, b *bench, base string) (err error) {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	engine, err := start(b.kassa, "engine", "--data-dir", filepath.Join(b.dir, "engine"), "--listen", address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.stop()) }()
+	if err := ready(ctx, engine, "http://"+address+"/ping"); err != nil {
+		return err
+	}
+	k, public, private, err := startKassa(ctx, b, "alone", "http://"+address+"/kassa")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.stop()) }()
+	single, batch, err := prepare(ctx, public)
+	if err != nil {
+		return err
+	}
+	if err := engine.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	err = b.load(ctx, base, public, single, batch, "the collector alone", true)
+	full, merr := k.memory()
+	if err := errors.Join(err, merr, engine.signal(syscall.SIGCONT)); err != nil {
+		return err
+	}
+	b.report(result{what: "memory of the collector at full load, the warehouse away", value: full, unit: "MB", limit: 300, atMost: true})
+	return drained(ctx, b, "http://"+private)
+}
+
+// allInOne measures the whole binary with its embedded engine.
+func allInOne(ctx context.Context, b *bench, base string) (err error) {
+	k, public, private, err := startKassa(ctx, b, "data", "embedded")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.stop()) }()
 	idle, err := k.memory()
 	if err != nil {
 		return err
 	}
 	b.report(result{what: "memory of the whole binary, idle with the embedded engine", value: idle, unit: "MB", limit: 450, atMost: true})
-	base, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
-	}
-	e, err := start(self, "-echo", base)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if stopped := e.stop(); err == nil {
-			err = stopped
-		}
-	}()
-	if err := ready(ctx, e, "http://"+base+"/healthz"); err != nil {
-		return err
-	}
 	single, batch, err := prepare(ctx, public)
 	if err != nil {
 		return err
+	}
+	if err := b.load(ctx, base, public, single, batch, "engine and all", false); err != nil {
+		return err
+	}
+	full, err := k.memory()
+	if err != nil {
+		return err
+	}
+	b.report(result{what: "memory of the whole binary after full load", value: full, unit: "MB"})
+	return drained(ctx, b, "http://"+private)
+}
+
+// startEcho starts the baseline in a process of its own.
+func startEcho(ctx context.Context) (address string, stop func() error, err error) {
+	base, err := freeAddress()
+	if err != nil {
+		return "", nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, fmt.Errorf("finding this program: %w", err)
+	}
+	e, err := start(self, "-echo", base)
+	if err != nil {
+		return "", nil, err
+	}
+	return base, e.stop, ready(ctx, e, "http://"+base+"/healthz")
+}
+
+// load measures single events at two numbers of connections, and batches. limited: the figures have limits to keep.
+func (b *bench) load(ctx context.Context, base, public string, single, batch *requests, what string, limited bool) error {
+	limit := func(v float64) float64 {
+		if limited {
+			return v
+		}
+		return 0
 	}
 	for _, c := range []struct {
 		connections int
@@ -77,7 +135,7 @@ func ingest(ctx context.Context, b *bench) (err error) {
 			ratios = append(ratios, ours/empty)
 			fmt.Fprintf(os.Stderr, "  %d connections: %.0f requests/s, empty handler %.0f\n", c.connections, ours, empty)
 		}
-		b.report(result{what: fmt.Sprintf("single-event POST / empty echo handler, %d connections", c.connections), value: median(ratios), unit: "×", limit: c.limit})
+		b.report(result{what: fmt.Sprintf("single-event POST / empty echo handler, %d connections, %s", c.connections, what), value: median(ratios), unit: "×", limit: limit(c.limit)})
 	}
 	var rates []float64
 	for range b.rounds {
@@ -88,26 +146,21 @@ func ingest(ctx context.Context, b *bench) (err error) {
 		rates = append(rates, rate*20)
 		fmt.Fprintf(os.Stderr, "  batches of 20: %.0f events/s\n", rate*20)
 	}
-	b.report(result{what: "batches of 20 at 64 connections", value: median(rates), unit: "events/s", limit: 100_000})
-	full, err := k.memory()
-	if err != nil {
-		return err
-	}
-	b.report(result{what: "memory of the whole binary after full load", value: full, unit: "MB"})
-	return drained(ctx, b, "http://"+private)
+	b.report(result{what: "batches of 20 at 64 connections, " + what, value: median(rates), unit: "events/s", limit: limit(100_000)})
+	return nil
 }
 
 // startKassa serves a shop from a fresh data directory.
-func startKassa(ctx context.Context, b *bench) (p *process, public, private string, err error) {
+func startKassa(ctx context.Context, b *bench, name, warehouse string) (p *process, public, private string, err error) {
 	if public, err = freeAddress(); err != nil {
 		return nil, "", "", err
 	}
 	if private, err = freeAddress(); err != nil {
 		return nil, "", "", err
 	}
-	config := filepath.Join(b.dir, "kassa.yaml")
-	yaml := fmt.Sprintf("data_dir: %s\nlisten: %s\nadmin_listen: %s\nrate_limit: {requests_per_second: 0}\nshops:\n  - {id: demo, name: Bench, currency: EUR, timezone: Europe/Brussels}\n",
-		filepath.Join(b.dir, "data"), public, private)
+	config := filepath.Join(b.dir, name+".yaml")
+	yaml := fmt.Sprintf("data_dir: %s\nwarehouse: %s\nlisten: %s\nadmin_listen: %s\nrate_limit: {requests_per_second: 0}\nshops:\n  - {id: demo, name: Bench, currency: EUR, timezone: Europe/Brussels}\n",
+		filepath.Join(b.dir, name), warehouse, public, private)
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		return nil, "", "", fmt.Errorf("writing the configuration: %w", err)
 	}

@@ -41,7 +41,7 @@ func (r result) String() string {
 		}
 		limit = fmt.Sprintf("%s %.4g", sign, r.limit)
 	}
-	return fmt.Sprintf("%-62s %10.4g %-8s %-9s %-6s %s", r.what, r.value, r.unit, limit, verdict, r.note)
+	return fmt.Sprintf("%-82s %10.4g %-8s %-9s %-6s %s", r.what, r.value, r.unit, limit, verdict, r.note)
 }
 
 // bench is what the sections share.

@@ -34,9 +34,16 @@ func start(name string, args ...string) (*process, error) {
 	return p, nil
 }
 
+func (p *process) signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("sending %s to process %d: %w", s, p.cmd.Process.Pid, err)
+	}
+	return nil
+}
+
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stopping process %d: %w", p.cmd.Process.Pid, err)
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		return err
 	}
 	if err := p.cmd.Wait(); err != nil {
 		return fmt.Errorf("process %d: %w\n%s", p.cmd.Process.Pid, err, p.log.Bytes())
