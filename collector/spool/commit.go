@@ -1,5 +1,7 @@
 package spool
 
+import "runtime"
+
 // group is the records that will share one fsync. Its buffer is laid out as the
 // block that goes to disk.
 type group struct {
@@ -49,6 +51,7 @@ func (s *Spool) commitLoop() {
 		for (s.open == nil || s.open.count == 0) && !s.closing && !s.healNow {
 			s.work.Wait()
 		}
+		s.gather()
 		s.healNow = false
 		g := s.open
 		s.open = nil
@@ -67,6 +70,25 @@ func (s *Spool) commitLoop() {
 		}
 	}
 }
+
+// gather lets those run who are about to append, as long as the group still grows: an fsync for each few records would cost more than
+// it saves. Where nobody else is ready to run it costs nothing. s.mu is held, and let go meanwhile.
+func (s *Spool) gather() {
+	for range maxGathers {
+		if s.open == nil || s.closing {
+			return
+		}
+		before := s.open.count
+		s.mu.Unlock()
+		runtime.Gosched()
+		s.mu.Lock()
+		if s.open == nil || s.open.count == before {
+			return
+		}
+	}
+}
+
+const maxGathers = 8
 
 // commit writes g, settles the accounts and wakes its appenders, all at once.
 func (s *Spool) commit(g *group) {

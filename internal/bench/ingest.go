@@ -20,15 +20,19 @@ func notifyTerm(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
 // visitors whose consent is asked for before the load, and who then send in turn.
 const visitors = 512
 
-// ingest measures taking in events against an empty echo handler that drains the same body: consent checked and fsynced. Generator and
-// server share the machine. First the collector alone, while its warehouse (an engine in a process of its own) stands still; then all of it
-// on one machine, the embedded engine taking in what arrives at the same time.
-func ingest(ctx context.Context, b *bench) error {
+// ingest measures taking in events against an empty echo handler that drains the same body: consent checked and fsynced, the collector
+// alone, while its warehouse (an engine in a process of its own) stands still. Generator and server share the machine.
+func ingest(ctx context.Context, b *bench) error { return besideEcho(ctx, b, collectorAlone) }
+
+// everything measures the same with the embedded engine taking in what arrives at the same time.
+func everything(ctx context.Context, b *bench) error { return besideEcho(ctx, b, allInOne) }
+
+func besideEcho(ctx context.Context, b *bench, measure func(ctx context.Context, b *bench, base string) error) error {
 	base, stop, err := startEcho(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(collectorAlone(ctx, b, base), allInOne(ctx, b, base), stop())
+	return errors.Join(measure(ctx, b, base), stop())
 }
 
 // collectorAlone measures the collector while the warehouse does not answer.

@@ -60,11 +60,11 @@ type section struct {
 }
 
 func sections() []section {
-	return []section{{"ingest", ingest}, {"warehouse", intoWarehouse}}
+	return []section{{"ingest", ingest}, {"all", everything}, {"warehouse", intoWarehouse}}
 }
 
 func main() {
-	only := flag.String("only", "", "sections to run, with commas between them: ingest, warehouse (with the reports); default all")
+	only := flag.String("only", "", "sections to run, with commas between them: ingest (the collector alone), all (with its engine), warehouse (with the reports); default all")
 	kassa := flag.String("kassa", "./kassa", "the binary to measure")
 	rounds := flag.Int("rounds", 5, "rounds of each measurement; the median counts")
 	length := flag.Duration("length", 2*time.Second, "length of a round of load")
