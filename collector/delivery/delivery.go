@@ -73,8 +73,8 @@ type Config struct {
 	// Filter spares KnownEventIDs the ids that are certainly new; nil asks about all.
 	Filter *Filter
 
-	MaxEvents int           // events a batch, about; default 50,000
-	MaxBytes  int           // encoded bytes a batch, about; default 16 MiB
+	MaxEvents int           // events a batch, about; default 100,000
+	MaxBytes  int           // encoded bytes a batch, about; default 32 MiB
 	Linger    time.Duration // how long a small batch waits for more, at least; default 300 ms
 	MaxLinger time.Duration // and at most, where inserts take long: twice what the last one took; default 2 s
 	RetryMin  time.Duration // first pause after a failed insert; default 100 ms
@@ -109,10 +109,10 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	if c.MaxEvents == 0 {
-		c.MaxEvents = 50_000
+		c.MaxEvents = 100_000
 	}
 	if c.MaxBytes == 0 {
-		c.MaxBytes = 16 << 20
+		c.MaxBytes = 32 << 20
 	}
 	if c.Linger == 0 {
 		c.Linger = 300 * time.Millisecond

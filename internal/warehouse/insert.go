@@ -6,6 +6,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kassa-analytics/kassa/collector"
 	"github.com/kassa-analytics/kassa/consentgate"
@@ -72,10 +73,26 @@ func plain(ctx context.Context) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"async_insert": 0}))
 }
 
+// insertHalves is the number of events from which a batch goes in as two inserts at once: a single one keeps little more than one
+// processor busy.
+const insertHalves = 10_000
+
+// insertEvents sends the events, a large batch in two halves. The cut depends on nothing but their number, so that a repeat is the same.
 func (w *Warehouse) insertEvents(ctx context.Context, b batch) error {
-	return w.send(exact(ctx, b.Token+"/events"), "events", "insert_events.sql", func(batch driver.Batch) error {
+	if len(b.Events) < insertHalves {
+		return w.insertSome(ctx, b.Token+"/events", b.Events)
+	}
+	half := len(b.Events) / 2
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return w.insertSome(ctx, b.Token+"/events/1", b.Events[:half]) })
+	group.Go(func() error { return w.insertSome(ctx, b.Token+"/events/2", b.Events[half:]) })
+	return group.Wait()
+}
+
+func (w *Warehouse) insertSome(ctx context.Context, token string, events []collector.Event) error {
+	return w.send(exact(ctx, token), "events", "insert_events.sql", func(batch driver.Batch) error {
 		for i, c := range eventColumns() {
-			if err := batch.Column(i).Append(c.fill(b.Events)); err != nil {
+			if err := batch.Column(i).Append(c.fill(events)); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
