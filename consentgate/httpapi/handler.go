@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -100,7 +101,7 @@ func (h *Handler) Consent(c echo.Context) error {
 	}
 	out, err := h.gate.Grant(req.Context(), consentgate.Decision{
 		Shop: in.Shop, Visitor: in.Visitor, Purposes: in.Purposes, Choices: in.choices(),
-		Notice: in.Notice, Source: in.Source, GivenAt: given, AttestedBy: attestedBy,
+		Notice: in.Notice, Source: cmp.Or(in.Source, "api"), GivenAt: given, AttestedBy: attestedBy,
 	})
 	if err != nil {
 		return answer(err)
