@@ -51,23 +51,32 @@ WITH
         ) AS idle
         ASOF INNER JOIN purchases ON purchases.person = idle.person AND purchases.at > idle.last_activity
         WHERE purchases.at <= idle.last_activity + toIntervalMillisecond({superseded_within_ms:Int64})
+    ),
+    judged AS
+    (
+        SELECT
+            key,
+            multiIf({interval:String} = '', toDate(0), {interval:String} = 'week', toMonday(day), {interval:String} = 'month', toStartOfMonth(day), day) AS bucket,
+            shown, currency, value,
+            multiIf(
+                excluded, 'excluded',
+                purchased_at IS NOT NULL, if(max_gap_ms > {abandon_after_ms:Int64}, 'recovered', 'purchased'),
+                ifNull(view_cart_items = 0, 0) OR ifNull(net_quantity <= 0, 0), 'emptied',
+                cart IN superseded, 'superseded',
+                last_activity + abandon_after >= present, 'open',
+                'abandoned') AS state
+        FROM carts
     )
 SELECT
     if(grouping(key) = 0, 'key', 'bucket') AS over,
     key,
-    multiIf({interval:String} = '', toDate(0), {interval:String} = 'week', toMonday(day), {interval:String} = 'month', toStartOfMonth(day), day) AS bucket,
+    bucket,
     shown,
-    multiIf(
-        excluded, 'excluded',
-        purchased_at IS NOT NULL, if(max_gap_ms > {abandon_after_ms:Int64}, 'recovered', 'purchased'),
-        ifNull(view_cart_items = 0, 0) OR ifNull(net_quantity <= 0, 0), 'emptied',
-        cart IN superseded, 'superseded',
-        last_activity + abandon_after >= present, 'open',
-        'abandoned') AS state,
+    state,
     -- What an abandoned cart was worth; of the others nobody asks.
     if(state = 'abandoned' AND value IS NOT NULL, toString(currency), '') AS in_currency,
     count() AS carts,
     sum(value) AS worth
-FROM carts
+FROM judged
 GROUP BY GROUPING SETS ((key, shown, state, in_currency), (bucket, shown, state, in_currency))
 ORDER BY over, key, bucket, shown, state, in_currency
