@@ -35,7 +35,6 @@ type Batch struct {
 
 	faults []Rejection // at the batch itself: none of it is usable
 	items  []InputItem // backing store of the events' items, reused
-	text   string      // the body, of which the strings are parts
 }
 
 // Agent is the class of the sending browser; a full user agent string is never kept.

@@ -58,7 +58,7 @@ func (d *decoder) batch() error {
 		d.object(d.batchField)
 	}
 	if d.err == nil {
-		if _, err := d.json.ReadToken(); err != io.EOF {
+		if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
 			d.fail(cmpOr(err, "something follows the end of the JSON text"))
 		}
 	}

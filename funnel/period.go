@@ -89,7 +89,7 @@ func (i Interval) next(d Date) Date {
 	case Week:
 		return d.AddDays(7)
 	case Month:
-		return Interval(Month).Start(d.AddDays(31))
+		return Month.Start(d.AddDays(31))
 	}
 	return d.AddDays(1)
 }

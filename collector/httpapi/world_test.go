@@ -43,7 +43,6 @@ type world struct {
 	token    string // ingest token of demo
 	owner    string // a token of another role
 	now      atomic.Int64
-	reported []error
 }
 
 type options struct {

@@ -22,7 +22,7 @@ func decodeBody(req *http.Request, blocks bool) (*bufio.Reader, error) {
 	case "", "identity":
 	case "gzip":
 		unzipped, err := gzip.NewReader(body)
-		if err == io.EOF { // no body at all
+		if errors.Is(err, io.EOF) { // no body at all
 			break
 		}
 		if err != nil {

@@ -65,7 +65,7 @@ func (t *task) execute(ctx context.Context, r *request) (*output, error) {
 		}
 		text := t.engine.lib.resultError(out.stream)
 		if text == "" {
-			if err := out.fetch(); err != nil && err != io.EOF {
+			if err := out.fetch(); err != nil && !errors.Is(err, io.EOF) {
 				out.finish()
 				return nil, err
 			}

@@ -195,7 +195,7 @@ func (t *task) appendAll(ctx context.Context, stream uintptr, data *bufio.Reader
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read the data of an insert: %w", err)
 		}
 		if n > 0 {
@@ -205,7 +205,7 @@ func (t *task) appendAll(ctx context.Context, stream uintptr, data *bufio.Reader
 				return insertException(lib.insertError(stream))
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}

@@ -143,18 +143,6 @@ func (k *kassa) grant(visitor string) string {
 	return *a.Receipt
 }
 
-// attest gives the receipt of a visitor who allowed analytics an hour ago, as the shop's server says.
-func (k *kassa) attest(visitor string) string {
-	k.t.Helper()
-	d := decision(visitor, true, false)
-	d["given_at"], d["source"] = time.Now().Add(-time.Hour).UnixMilli(), "api"
-	a := k.consent(d, bearer(k.ingest))
-	if a.status != http.StatusCreated || a.Receipt == nil {
-		k.t.Fatalf("attested consent: %d %s", a.status, a.body)
-	}
-	return *a.Receipt
-}
-
 // batch is a batch of the shop demo.
 func batch(visitor, receipt string, events ...object) object {
 	return object{"shop": "demo", "visitor": visitor, "receipt": receipt, "session": "session-of-" + visitor, "events": events}

@@ -30,8 +30,6 @@ type customers struct {
 // samples are the metrics by name with labels, as they are written.
 type samples map[string]float64
 
-func (s samples) of(name string) float64 { return s[name] }
-
 // names without labels.
 func (s samples) names() map[string]bool {
 	out := map[string]bool{}

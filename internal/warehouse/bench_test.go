@@ -10,16 +10,6 @@ import (
 	"github.com/kassa-analytics/kassa/collector"
 )
 
-// benchEvents makes n events of a shop's traffic in order of time: some 2,000 sessions at once, ten events each, a cart in one of six.
-func benchEvents(seed int64, n int) []collector.Event {
-	g := newTraffic(uint64(seed))
-	events := make([]collector.Event, n)
-	for i := range events {
-		events[i] = g.next()
-	}
-	return events
-}
-
 type traffic struct {
 	r    *rand.Rand
 	now  time.Duration
