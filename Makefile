@@ -5,7 +5,7 @@ GO ?= go
 ENGINE := node_modules/.package-lock.json
 PACKAGES ?= ./...
 
-.PHONY: help demo build engine test test-tools race lint generate fuzz bench clean
+.PHONY: help demo build engine test test-tools race format lint generate fuzz bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,10 @@ test-tools: ## install what the tests need besides Go and Node.js (Debian: chrom
 race: engine test-tools ## run all tests with the race detector
 	$(GO) test -race -timeout 40m $(PACKAGES)
 
-lint: ## gofmt, go vet and, where installed, golangci-lint
+format: ## check that gofmt has nothing to say
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'Not formatted; run gofmt -w on:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+
+lint: format ## format, go vet and, where installed, golangci-lint
 	$(GO) vet ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo 'golangci-lint is not installed: only gofmt and go vet were run.'; fi
 
@@ -43,7 +45,7 @@ generate: ## rebuild what is generated and committed (kassa.js)
 fuzz: ## fuzz each parser of outside input for FUZZTIME (default 20s) each
 	@.ci/fuzz $${FUZZTIME:-20s}
 
-bench: build ## measure and print the ratios against their limits (about three minutes)
+bench: build ## measure and print the ratios against their limits (about six minutes)
 	$(GO) run ./internal/bench
 
 clean: ## remove what was built and the demo's data (not your data directory)

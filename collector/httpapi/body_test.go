@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"testing"
 
@@ -33,7 +34,7 @@ func FuzzGzip(f *testing.F) {
 		if len(reused.data) > collector.MaxBodyBytes+1 || cap(reused.data) > 4*collector.MaxBodyBytes {
 			t.Fatalf("%d bytes, %d reserved", len(reused.data), cap(reused.data))
 		}
-		if err != nil && err != errGzip && err != errTooLarge {
+		if err != nil && !errors.Is(err, errGzip) && !errors.Is(err, errTooLarge) {
 			t.Fatalf("error %v", err)
 		}
 		fresh := &body{raw: raw}

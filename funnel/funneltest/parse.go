@@ -285,7 +285,7 @@ func (p *parser) parseEvent(word string) (Happening, error) {
 
 func validName(s string) bool {
 	for i, c := range s {
-		if !(c >= 'a' && c <= 'z' || i > 0 && (c == '_' || c >= '0' && c <= '9')) {
+		if letter, later := c >= 'a' && c <= 'z', c == '_' || c >= '0' && c <= '9'; !letter && (i == 0 || !later) {
 			return false
 		}
 	}

@@ -35,9 +35,9 @@ func (a *App) newRouter(requests *collectorhttp.RequestMetrics) *echo.Echo {
 func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
-			switch p := recover(); {
-			case p == nil:
-			case p == http.ErrAbortHandler: //nolint:errorlint // net/http's own sentinel, compared as it does
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: // net/http's own sentinel, compared as it does
 				panic(p)
 			default:
 				err = fmt.Errorf("panic: %v", p)

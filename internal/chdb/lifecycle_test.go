@@ -79,7 +79,7 @@ func playClose(ctx context.Context, path string) error {
 		return err
 	}
 	if _, err := openEngine(ctx, path+"-other"); err == nil || !strings.Contains(err.Error(), "one data directory at a time") {
-		return fmt.Errorf("a second path in one process: got %v", err)
+		return fmt.Errorf("a second path in one process: got %w", err)
 	}
 	conn, err := clickhouse.Open(engine.Options("default"))
 	if err != nil {
@@ -107,7 +107,7 @@ func playClose(ctx context.Context, path string) error {
 		return fmt.Errorf("close: %w", err)
 	}
 	if err := conn.Exec(ctx, "SELECT 1"); !errors.Is(err, chdb.ErrClosed) {
-		return fmt.Errorf("a statement after Close: got %v", err)
+		return fmt.Errorf("a statement after Close: got %w", err)
 	}
 	// Another path, and the first again.
 	for _, p := range []string{path + "-other", path} {

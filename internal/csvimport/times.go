@@ -20,7 +20,7 @@ func (t *timeField) read(n yamlfile.Node) {
 		t.field.read(n)
 		return
 	}
-	keys := t.field.keys()
+	keys := t.keys()
 	keys["timezone"] = func(n yamlfile.Node) {
 		s, ok := n.Text()
 		if !ok {
@@ -34,7 +34,7 @@ func (t *timeField) read(n yamlfile.Node) {
 		t.zone = zone
 	}
 	n.Map(keys)
-	t.field.finish(n)
+	t.finish(n)
 }
 
 // errTime says which times are understood.
