@@ -5,14 +5,7 @@ WITH
     fromUnixTimestamp64Milli({now:Int64}, 'UTC') AS present,
     toIntervalMillisecond({abandon_after_ms:Int64}) AS abandon_after,
     -- The customer that a visitor is known as, where there is just one.
-    known AS
-    (
-        SELECT visitor, min(customer) AS known_customer
-        FROM identities
-        WHERE shop = {shop:String}
-        GROUP BY visitor
-        HAVING known_customer = max(customer)
-    ),
+    known AS (SELECT visitor, known_customer FROM sole_customers WHERE shop = {shop:String}),
     carts AS
     (
         SELECT

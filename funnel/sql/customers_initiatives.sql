@@ -2,14 +2,7 @@
 WITH
     fromUnixTimestamp64Milli({from:Int64}, 'UTC') AS begin,
     fromUnixTimestamp64Milli({to:Int64}, 'UTC') AS end,
-    known AS
-    (
-        SELECT visitor, min(customer) AS known_customer
-        FROM identities
-        WHERE shop = {shop:String}
-        GROUP BY visitor
-        HAVING known_customer = max(customer)
-    ),
+    known AS (SELECT visitor, known_customer FROM sole_customers WHERE shop = {shop:String}),
     orders AS
     (
         SELECT

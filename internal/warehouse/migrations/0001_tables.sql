@@ -274,6 +274,13 @@ FROM events
 WHERE customer != 0
 GROUP BY shop, visitor, customer;
 
+-- The customer that a visitor is known as, where there is just one: whose the orders without a customer reference are.
+CREATE VIEW IF NOT EXISTS sole_customers AS
+SELECT shop, visitor, min(customer) AS known_customer
+FROM identities
+GROUP BY shop, visitor
+HAVING known_customer = max(customer);
+
 -- Which entities a batch touched. Written after the batch's events are visible, so that whoever sees the mark sees the events too.
 CREATE TABLE IF NOT EXISTS touched
 (
